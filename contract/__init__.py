@@ -1,0 +1,1 @@
+"""What several parts of Scout agree on: finding documents, rulesets. It imports none of them."""

@@ -1,0 +1,1 @@
+"""The only places that import third-party packages, one module each, named by what it reaches."""

@@ -1,0 +1,1 @@
+"""What every package may use: errors, ports, clock, configuration, counters, log. It imports nothing of ours."""

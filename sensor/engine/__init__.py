@@ -1,0 +1,1 @@
+"""From an event to a finding: match, decide, aggregate, redact. It does no input or output."""

@@ -1,0 +1,1 @@
+"""What the kernel tells: specifications, the C header made from them, and the decoder. It knows no rule and no policy."""

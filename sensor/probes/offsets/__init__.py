@@ -1,0 +1,1 @@
+"""Where the kernel keeps what the probes read: BTF, headers, then tables made beforehand. No source is believed unproven."""

@@ -1,0 +1,1 @@
+"""The rule language: from text to functions and kernel clauses. It knows no files and no policy."""

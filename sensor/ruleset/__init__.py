@@ -1,0 +1,1 @@
+"""Rules as documents: loading, identity, cases, ATT&CK ids, lint."""

@@ -1,0 +1,1 @@
+"""Where findings go. A sink never stops the sensor: what it cannot take is counted."""

@@ -1,0 +1,1 @@
+"""Whose act it was: cgroups and containers. It asks the kernel's own names, never the process."""
