@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """
 Scout's node agent: from a syscall on this kernel to a finding.
 
