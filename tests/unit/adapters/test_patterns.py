@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from sensor.adapters import regex
+from sensor.adapters import patterns
 from sensor.core.errors import DocumentError
 
 
@@ -11,20 +11,20 @@ from sensor.core.errors import DocumentError
 def test_a_bad_pattern_is_a_document_error(pattern):
     """Syntax errors, look-around, back-references, text that is not text and monsters are refused, and only as DocumentError."""
     with pytest.raises(DocumentError):
-        regex.compile(pattern)
+        patterns.compile(pattern)
 
 
 def test_the_message_names_the_pattern_and_the_way_out():
     """A refusal shows the pattern and says why look-around is not there."""
     with pytest.raises(DocumentError, match="bad regular expression") as caught:
-        regex.compile("(?!a)")
+        patterns.compile("(?!a)")
     assert "(?!a)" in str(caught.value)
     assert "look-around" in caught.value.hint
 
 
 def test_search_fullmatch_and_sub():
     """The three calls behave as those of the standard library."""
-    pattern = regex.compile("a(b)?")
+    pattern = patterns.compile("a(b)?")
     assert pattern.groups == 1
     found = pattern.search("xxa")
     assert found is not None
@@ -35,9 +35,9 @@ def test_search_fullmatch_and_sub():
 
 def test_a_pattern_without_captures_has_no_groups():
     """capture=False drops the groups."""
-    assert regex.compile("a(b)", capture=False).groups == 0
+    assert patterns.compile("a(b)", capture=False).groups == 0
 
 
 def test_an_evil_pattern_is_linear():
     """A pattern that makes a backtracking engine run for ever answers at once."""
-    assert regex.compile("(a+)+$").search("a" * 20_000 + "b") is None
+    assert patterns.compile("(a+)+$").search("a" * 20_000 + "b") is None
