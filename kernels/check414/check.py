@@ -2,7 +2,7 @@
 """
 Walk a program as 4.14's verifier would, and report what it would refuse and newer kernels accept.
 
-Checked: length, backward jumps, instructions and helpers that came later, map
+Checked: length, loops, instructions and helpers that came later, map
 keys and values on the stack, sizes that are provably 1 or more, offsets into
 map values that are provably in bounds, the stack's depth. Everything else the
 verifier asks is left to the kernel the program is really loaded on.
@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kernels.check414.flow import walk_order
 from kernels.check414.helpers import LOOKUP, TRACING_4_14, Helper
 from kernels.check414.instructions import LOAD_64, LOAD_MAP, MODE_ATOMIC, MODE_MEM, Alu, Class, Instruction, Jump, decode
 from kernels.check414.scalars import MIRRORED, UNKNOWN, Scalar, at_most, compute, known, refine
@@ -79,23 +80,26 @@ def check_program(name: str, code: bytes, *, value_bytes: Mapping[int, int] | No
 
 @dataclass(slots=True)
 class _Walk:
-    """The walk through one program; without backward jumps, its order is an order of execution."""
+    """The walk through one program: an instruction's turn comes when all that lead to it had theirs."""
 
     program: list[Instruction]
     value_bytes: Mapping[int, int]
     stack_bytes: int = 0
     problems: set[tuple[int, str]] = field(default_factory=set)
     waiting: dict[int, list[State]] = field(default_factory=dict)
+    loops: set[tuple[int, int]] = field(default_factory=set)
     at: int = 0
 
     def run(self) -> None:
         if len(self.program) > MAX_INSTRUCTIONS:
             self.problems.add((MAX_INSTRUCTIONS, f"{len(self.program)} instructions; 4.14 takes {MAX_INSTRUCTIONS}"))
         self.waiting[0] = [entry()]
-        for number, instruction in enumerate(self.program):
-            self.at = number
+        order, self.loops = walk_order(self.program)
+        for at, target in self.loops:
+            self.problems.add((at, f"a loop: a jump back to {target} (5.3)"))
+        for self.at in order:
             for state in reduce(self.waiting.pop(self.at, []), STATES_KEPT):
-                self._step(instruction, state)
+                self._step(self.program[self.at], state)
 
     def _step(self, instruction: Instruction, state: State) -> None:
         match instruction.cls:
@@ -112,7 +116,8 @@ class _Walk:
                 self._jump(instruction, state)
 
     def _go(self, distance: int, state: State) -> None:
-        self.waiting.setdefault(self.at + distance, []).append(state)
+        if (self.at, self.at + distance) not in self.loops:
+            self.waiting.setdefault(self.at + distance, []).append(state)
 
     def _problem(self, text: str) -> None:
         self.problems.add((self.at, text))
@@ -202,15 +207,10 @@ class _Walk:
             return
         elif instruction.operation == Jump.EXIT:
             return
-        if instruction.offset < 0:
-            self._problem(f"a jump back to {self.at + 1 + instruction.offset}; loops came with 5.3")
         always = instruction.cls is Class.JMP and instruction.operation == Jump.JA
         ways = [(True, state)] if always else self._branches(instruction, state)
         for taken, after in ways:
-            if taken and instruction.offset >= 0:
-                self._go(1 + instruction.offset, after)
-            elif not taken:
-                self._go(1, after)
+            self._go(1 + instruction.offset if taken else 1, after)
 
     def _branches(self, instruction: Instruction, state: State) -> list[tuple[bool, State]]:
         """Each way on, with what it teaches."""
