@@ -48,13 +48,13 @@ class Dimension(Enum):
     CREATION = "creation"  # open: bit set as an int, 1 O_CREAT, 2 O_TRUNC, 4 O_EXCL, 8 O_APPEND; the values are all sums that satisfy
     DOTDOT = "dotdot"  # 1 when what was asked has a ".." component, else 0
     TTY = "tty"  # 1 when the process has a controlling terminal, else 0
-    LEAF = "leaf"  # bytes: last component of `path` (open) or of `exe_path` (exec), at most 31 bytes
+    LEAF = "leaf"  # bytes: last component of `path` (open; unknown after a failure) or of `exe_path` (exec), at most 31 bytes
     PROFILE = "profile"  # Profile
     COMM = "comm"  # bytes: comm, at most 15
     PCOMM = "pcomm"  # bytes: pcomm, at most 15
     DIRECTORY = "directory"  # bytes: name of the directory the leaf lies in, at most 31 bytes
     ADDRESS = "address"  # connect: IPv4Network or IPv6Network (peer)
-    PATH = "path"  # PathPattern: `path` (open), `exe_path` (exec), `asked` of a failed open or exec when absolute
+    PATH = "path"  # PathPattern: `path` (open), `exe_path` (exec, also a failed one: the image that goes on), `asked` of a failed open when absolute
 
 
 NAME_BYTES = 31

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Narrowing: each function takes away the clauses that a value does not
+ * satisfy and says whether any is left. A value that cannot be had keeps all.
+ * A stage that no clause left asks for is skipped; that is the `needs_` masks.
+ */
+static __always_inline struct clause_table *live_table(u32 kind, u32 *slot)
+{
+	int zero = 0;
+	u32 *generation = live.lookup(&zero);
+
+	if (!generation)
+		return NULL;
+	*slot = kind * GENERATIONS + *generation;
+	return tables.lookup(slot);
+}
+
+static __always_inline struct clause_table *table_at(u32 slot)
+{
+	return tables.lookup(&slot);
+}
+
+static __always_inline struct mask *named_entry(u32 slot, struct name_key *key)
+{
+	void *inner = names.lookup(&slot);
+
+	return inner ? bpf_map_lookup_elem(inner, key) : NULL;
+}
+
+#define KEEP_NAMED(mask, table, slot, key, dimension)                                              \
+	({                                                                                         \
+		struct mask *entry_ = named_entry(slot, key);                                      \
+		keep(mask, entry_ ? entry_ : &(table)->other_##dimension);                         \
+	})
+
+/* The cgroup's id and profile. A nested cgroup belongs to the container above it. */
+static __always_inline u32 workload_of(u64 *cgroup)
+{
+	void *node = cgroup_node();
+	u64 id = node_id(node);
+	u32 *profile;
+
+	*cgroup = id;
+	profile = workloads.lookup(&id);
+	if (profile)
+		return *profile;
+#pragma unroll
+	for (int level = 0; level < 3; level++) {
+		node = pointer_at(node, OFF_kernfs_node__parent);
+		id = node_id(node);
+		profile = workloads.lookup(&id);
+		if (profile)
+			return *profile == PROFILE_CONTAINER ? PROFILE_CONTAINER : PROFILE_UNKNOWN;
+	}
+	return PROFILE_UNKNOWN;
+}
+
+static __always_inline int keep_profile(struct mask *mask, struct clause_table *table)
+{
+	u64 cgroup;
+	u32 profile;
+
+	if (!both(mask, &table->needs_profile))
+		return 1;
+	profile = workload_of(&cgroup);
+	return profile == PROFILE_UNKNOWN || keep(mask, &table->profile[profile & 3]);
+}
+
+/* Names of processes are those of the group leader, also the parent's: a thread cannot rename itself out of a rule. */
+static __always_inline int keep_names(struct mask *mask, struct clause_table *table, u32 slot)
+{
+	void *leader = leader_of(current_task());
+	struct name_key key = {};
+
+	if (both(mask, &table->needs_comm)) {
+		key.named = NAMED_COMM;
+		if (read_kernel_str(key.name, COMM_BYTES, leader + OFF_task_struct__comm) > 0 &&
+		    !KEEP_NAMED(mask, table, slot, &key, comm))
+			return 0;
+	}
+	if (both(mask, &table->needs_pcomm)) {
+		void *parent = leader_of(pointer_at(leader, OFF_task_struct__real_parent));
+
+		__builtin_memset(&key, 0, sizeof(key));
+		key.named = NAMED_PCOMM;
+		if (read_kernel_str(key.name, COMM_BYTES, parent + OFF_task_struct__comm) > 0 &&
+		    !KEEP_NAMED(mask, table, slot, &key, pcomm))
+			return 0;
+	}
+	return 1;
+}
+
+static __always_inline int keep_tty(struct mask *mask, struct clause_table *table)
+{
+	return !both(mask, &table->needs_tty) || keep(mask, &table->tty[has_tty()]);
+}
+
+/* An exact name, for the few acts that its print let through; one that does not fit is unknown. */
+static __always_inline int keep_leaf(struct mask *mask, struct clause_table *table, u32 slot, const void *name, u32 bytes)
+{
+	struct name_key key = {.named = NAMED_LEAF};
+
+	if (!both(mask, &table->needs_leaf) || bytes >= NAME_ROOM || read_kernel_str(key.name, NAME_ROOM, name) <= 0)
+		return 1;
+	return KEEP_NAMED(mask, table, slot, &key, leaf);
+}
+
+static __always_inline int keep_directory(struct mask *mask, struct clause_table *table, u32 slot, const void *name, u32 bytes)
+{
+	struct name_key key = {.named = NAMED_DIRECTORY};
+
+	if (!both(mask, &table->needs_directory) || bytes >= NAME_ROOM || read_kernel_str(key.name, NAME_ROOM, name) <= 0)
+		return 1;
+	return KEEP_NAMED(mask, table, slot, &key, directory);
+}
+
+/* The clauses of *base* that a path satisfies, in *left. */
+static __always_inline int keep_path(struct mask *left, struct clause_table *table, u32 slot, const char *path)
+{
+	struct path_key key = {};
+	struct mask *entry = NULL;
+	void *trie = paths.lookup(&slot);
+
+	if (!trie || read_kernel_str(key.path, PATTERN_ROOM, path) <= 0)
+		return 1;
+	key.bits = PATTERN_ROOM * 8;
+	entry = bpf_map_lookup_elem(trie, &key);
+	return keep(left, entry ? entry : &table->other_path);
+}
+
+/* Who acts: the workload, the names, the terminal; then the agent's own acts but for its canaries. */
+static __always_inline int keep_who(struct mask *mask, struct clause_table *table, u32 slot)
+{
+	int zero = 0;
+	struct settings *set = settings.lookup(&zero);
+
+	if (set && own_tgid() == set->self_tgid && !keep(mask, &table->self_))
+		return 0;
+	return keep_tty(mask, table) && keep_profile(mask, table) && keep_names(mask, table, slot);
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * open - a file was opened, or could not be.
+ *
+ * Event     OPEN; sensor/events/kinds/open.py lists the fields and their units.
+ * Hook      the exits of open, openat, openat2 and creat: system call tracepoints
+ *           are ABI in all but name, and no program runs on any other call.
+ * Trust     the path is that of the new descriptor's struct file, after the
+ *           kernel resolved it. What was asked is read at the end of the call
+ *           and is only that: what was asked. A thread that swaps the descriptor
+ *           between open and exit can show another file.
+ * Kernels   every row of kernels/matrix.yaml.
+ * Cost      an open that no rule can match ends after its file's flags and the
+ *           print of its name: six reads of kernel memory, no map of names.
+ * Blind to  io_uring, 32-bit calls, open_by_handle_at.
+ */
+#define O_ACCMODE 3
+#define CREATION_BITS(flags)                                                                       \
+	(((flags) >> 6 & 1) | ((flags) >> 8 & 2) | ((flags) >> 5 & 4) | ((flags) >> 7 & 8)) /* O_CREAT 0100, O_TRUNC 01000, O_EXCL 0200, O_APPEND 02000 */
+
+struct asked {
+	void *path;
+	long dirfd;
+	u32 flags;
+	u32 mode;
+};
+
+/* The call's arguments, from the registers it was made with. */
+static __always_inline void read_asked(struct asked *asked, int nr)
+{
+	void *registers = call_registers();
+	u64 second = u64_at(registers, ARGUMENT_2), third = u64_at(registers, ARGUMENT_3);
+	u64 first = u64_at(registers, ARGUMENT_1);
+
+	asked->dirfd = -100; /* AT_FDCWD */
+#ifdef NR_open
+	if (nr == NR_open || nr == NR_creat) {
+		asked->path = (void *)first;
+		asked->flags = nr == NR_creat ? 01101 : second; /* O_CREAT | O_WRONLY | O_TRUNC */
+		asked->mode = nr == NR_creat ? second : third;
+		return;
+	}
+#endif
+	asked->dirfd = (int)first;
+	asked->path = (void *)second;
+	asked->mode = u64_at(registers, ARGUMENT_4);
+	asked->flags = third;
+	if (nr == NR_openat2) {
+		u64 how[2] = {}; /* struct open_how { u64 flags, mode, resolve; } */
+
+		read_user(how, sizeof(how), third);
+		asked->flags = how[0];
+		asked->mode = how[1];
+	}
+}
+
+/*
+ * Whether what was asked, at *where* in the frame, may have a ".." in it: two
+ * points side by side, eight bytes at a time. It may say yes too often, never
+ * no: bytes behind the string's end count, so do names with two points.
+ */
+static __always_inline int may_have_dotdot(struct scratch *s, u32 where)
+{
+	u64 before = 0, found = 0;
+
+	LOOP
+	for (int i = 0; i < ASKED_BYTES / 8; i++) {
+		u64 differs = *(u64 *)&s->frame.bytes[where + i * 8] ^ 0x2e2e2e2e2e2e2e2eull;
+		u64 points = (differs - 0x0101010101010101ull) & ~differs & 0x8080808080808080ull;
+
+		found |= points & (points << 8 | before);
+		before = points >> 56;
+	}
+	return found != 0;
+}
+
+static __always_inline int put_open(struct scratch *s, struct mask *mask, struct clause_table *table, int nr, long ret)
+{
+	struct open_fields *fields = &s->frame.open.fields;
+	struct asked asked = {};
+	u32 where = tail_at(s);
+
+	read_asked(&asked, nr);
+	fields->ret = ret;
+	fields->dirfd = asked.dirfd;
+	fields->open_flags = asked.flags;
+	fields->open_mode = asked.mode;
+	fields->syscall = nr;
+	if (!PUT_STRING(s, fields, asked, read_user_str, asked.path, ASKED_BYTES, FRAME_ASKED_CUT))
+		s->frame.common.flags |= FRAME_ASKED_FAULTED;
+	if (both(mask, &table->needs_creation) && !keep(mask, &table->creation[CREATION_BITS(asked.flags)]))
+		return 0;
+	if (both(mask, &table->needs_dotdot) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
+	    !keep(mask, &table->dotdot[may_have_dotdot(s, where)]))
+		return 0;
+	return 1;
+}
+
+/* An open that failed has no file: what was asked is classified, when it is a plain absolute path. */
+static __always_inline int open_failed(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, int nr, long ret)
+{
+	struct scratch *s;
+	u32 where;
+
+	if (!keep_who(mask, table, slot))
+		return 0;
+	s = enter(FLOW_OPEN, EVENT_OPEN, mask, table, slot);
+	if (!s)
+		return 0;
+	where = tail_at(s);
+	if (!put_open(s, mask, table, nr, ret))
+		return leave(s);
+	if (both(mask, &table->needs_path) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
+	    s->frame.bytes[where] == '/' && !keep_path(mask, table, slot, (void *)&s->frame.bytes[where]))
+		return leave(s);
+	s->base = *mask;
+	return collect(ctx, s, table, FLOW_OPEN);
+}
+
+static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, int nr, long ret)
+{
+	u64 members[(OFF_file__f_path__dentry + 8 - OFF_file__f_flags + 7) / 8];
+	struct dentry_head head, above;
+	void *file = file_of(ret), *dentry, *vfsmount, *root, *name;
+	struct scratch *s;
+	u32 bytes, flags;
+	u64 word = 0;
+	int named, placed;
+
+	/* f_flags .. f_path are near each other: one read */
+	if (read_kernel(members, sizeof(members), file + OFF_file__f_flags))
+		return 0;
+	flags = *(u32 *)members;
+	vfsmount = *(void **)((void *)members + OFF_file__f_path__mnt - OFF_file__f_flags);
+	dentry = *(void **)((void *)members + OFF_file__f_path__dentry - OFF_file__f_flags);
+	if (!keep(mask, &table->access[flags & O_ACCMODE]))
+		return 0;
+	if (read_head(&head, dentry))
+		return 0;
+	root = pointer_at(vfsmount, OFF_vfsmount__mnt_root);
+	bytes = HEAD_LEN(&head);
+	name = HEAD_NAME(&head);
+	named = dentry != root;			  /* a mount's root is called as its mountpoint is, which only the walk knows */
+	placed = named && HEAD_PARENT(&head) != root;
+	if (named && !read_kernel(&word, sizeof(word), name) &&
+	    !keep(mask, &table->leaf_print[name_print(first_eight(word, bytes), bytes, LEAF_PRINT_BITS)]))
+		return 0;
+	if (placed && both(mask, &table->needs_directory) && !read_head(&above, HEAD_PARENT(&head)) &&
+	    !read_kernel(&word, sizeof(word), HEAD_NAME(&above))) {
+		bytes = HEAD_LEN(&above);
+		if (!keep(mask, &table->directory_print[name_print(first_eight(word, bytes), bytes, DIRECTORY_PRINT_BITS)]))
+			return 0;
+		if (!keep_directory(mask, table, slot, HEAD_NAME(&above), bytes))
+			return 0;
+	}
+	if (named && !keep_leaf(mask, table, slot, name, HEAD_LEN(&head)))
+		return 0;
+	if (!keep_who(mask, table, slot))
+		return 0;
+	s = enter(FLOW_OPEN, EVENT_OPEN, mask, table, slot);
+	if (!s)
+		return 0;
+	if (!put_open(s, mask, table, nr, ret))
+		return leave(s);
+	s->base = *mask;
+	s->frame.open.fields.file_flags = flags;
+	s->frame.open.fields.inode = u64_at(pointer_at(file, OFF_file__f_inode), OFF_inode__i_ino);
+	return classify_file(ctx, s, dentry, vfsmount, FLOW_OPEN);
+}
+
+int on_open(void *ctx)
+{
+	u32 slot = 0;
+	struct clause_table *table = live_table(TABLE_OPEN, &slot);
+	long ret = SYS_exit_ret(ctx);
+	int nr = SYS_exit_nr(ctx);
+	struct mask mask;
+
+	if (!table)
+		return 0;
+	if (ret < 0) {
+		mask = table->outcome[OUTCOME_FAILED];
+		if (!keep(&mask, &mask))
+			return 0;
+		return open_failed(ctx, &mask, table, slot, nr, ret);
+	}
+	mask = table->outcome[OUTCOME_SUCCEEDED];
+	return open_succeeded(ctx, &mask, table, slot, nr, ret);
+}
+
+int open_walk(void *ctx) { return walk_stage(ctx, FLOW_OPEN); }
+int open_identity(void *ctx) { return identity_stage(ctx, FLOW_OPEN); }
+int open_emit(void *ctx) { return emit_stage(ctx, FLOW_OPEN); }

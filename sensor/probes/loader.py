@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The loader: a child that compiles, loads and attaches, hands over what keeps it
+all attached, and exits. BCC and LLVM (150 MiB) leave the room with it.
+
+The agent sends one job over a Unix socket (`Job` as JSON) and gets one answer
+(`Answer` as JSON, with descriptors). The child dies with its parent, keeps
+nothing, and never prints: what clang and the verifier wrote is in the answer.
+A probe that does not compile or load is left out, with its words; the rest go on.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sensor.core.errors import ScoutError
+from sensor.probes import assemble
+from sensor.probes.features import Features
+from sensor.probes.programs import MAPS, PROBES, Probe, is_raw
+
+PR_SET_PDEATHSIG = 1
+MAX_WORDS_BYTES = 64 * 1024
+"""Most of a compiler's or verifier's output that is handed on: its end, where the reason is."""
+_LENGTH = struct.Struct("<I")
+
+
+@dataclass(slots=True)
+class Job:
+    """What is to be loaded."""
+
+    bpf: str
+    flags: tuple[str, ...]
+    features: dict[str, bool]
+    probes: tuple[str, ...]
+    dump: str = ""
+    """Folder to write every program's instructions to (tests), or empty."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What became of it. Descriptors follow in the order of ``maps`` and then ``links``."""
+
+    maps: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    """Probe → why it is not there, in clang's or the verifier's words."""
+    instructions: dict[str, int] = field(default_factory=dict)
+    error: str = ""
+    hint: str = ""
+    exit_code: int = 0
+
+
+class _Words:
+    """Descriptor 2, captured: BCC's real messages go there."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
+        os.dup2(self._file.fileno(), 2)
+
+    def take(self) -> str:
+        size = os.lseek(self._file.fileno(), 0, os.SEEK_END)
+        text = os.pread(self._file.fileno(), MAX_WORDS_BYTES, max(0, size - MAX_WORDS_BYTES))
+        os.ftruncate(self._file.fileno(), 0)
+        os.lseek(self._file.fileno(), 0, os.SEEK_SET)
+        return text.decode(errors="backslashreplace").strip()
+
+
+def _load_probe(unit: Any, probe: Probe, features: Features, answer: Answer, dump: str) -> list[int]:  # noqa: ANN401  # bcc stays behind the adapter
+    """Load and attach one probe; returns what keeps it attached. Raises ProbeError, having attached nothing for good."""
+    links: list[tuple[str, int]] = []
+    loaded: dict[str, tuple[int, bool]] = {}
+    for function, _index, flow in probe.stages():
+        raw = is_raw(flow, raw_tracepoint=features.raw_tracepoint)
+        loaded[function] = (unit.load(function, raw=raw), raw)
+    entries = [entry for entry in probe.entries if not entry.needs or getattr(features, entry.needs)]
+    for entry in entries:
+        raw = bool(entry.raw) and features.raw_tracepoint
+        loaded[entry.function] = (unit.load(entry.function, raw=raw), raw)
+    for name in loaded:
+        code = unit.instructions(name)
+        answer.instructions[name] = len(code) // 8
+        if dump:
+            (Path(dump) / f"{name}.bpf").write_bytes(code)
+    for function, index, _flow in probe.stages():
+        fd, raw = loaded[function]
+        unit.set_program("raw_stages" if raw else "stages", index, fd)
+    for entry in entries:
+        fd, raw = loaded[entry.function]
+        if raw:
+            links.append((f"{probe.name}:{entry.raw}", unit.attach_raw(fd, entry.raw)))
+            continue
+        present = [point for point in entry.tracepoints if _exists(*point)]
+        for category, event in present or entry.tracepoints:
+            links.append((f"{probe.name}:{event}", unit.attach_tracepoint(fd, category, event)))
+    answer.links += [name for name, _ in links]
+    return [fd for _, fd in links]
+
+
+def _exists(category: str, event: str) -> bool:
+    return any((Path(root) / "events" / category / event).is_dir() for root in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"))
+
+
+def _compile(job: Job, features: Features, words: _Words, answer: Answer) -> tuple[Any, list[Probe]]:
+    """Compile all probes in one unit; when clang refuses, find out which it is and go on without."""
+    from sensor.adapters.kernel import Unit  # noqa: PLC0415  # the environment is set in main()
+
+    probes = [probe for probe in PROBES if probe.name in job.probes]
+    bpf = Path(job.bpf)
+
+    def build(some: list[Probe]) -> Any:  # noqa: ANN401
+        return Unit(assemble.unit(bpf, [probe.name for probe in some], ringbuf=features.ringbuf), job.flags)
+
+    try:
+        return build(probes), probes
+    except ScoutError as error:
+        said = words.take()
+        if len(probes) == 1:
+            answer.failed[probes[0].name] = f"{error}\n{said}"
+            raise
+    good: list[Probe] = []
+    for probe in probes:
+        try:
+            build([probe])
+            good.append(probe)
+        except ScoutError as error:
+            answer.failed[probe.name] = f"{error}\n{words.take()}"
+    if len(good) == len(probes):
+        raise ScoutError(f"the unit does not compile though each probe does:\n{said}")
+    return build(good), good
+
+
+def load(job: Job, words: _Words) -> tuple[Answer, list[int]]:
+    """Do the job. Whatever fails is told in the answer."""
+    answer = Answer()
+    features = Features(**job.features)
+    try:
+        unit, probes = _compile(job, features, words, answer)
+        links: list[int] = []
+        for probe in probes:
+            try:
+                links += _load_probe(unit, probe, features, answer, job.dump)
+            except ScoutError as error:
+                answer.failed[probe.name] = f"{error}\n{words.take()}"
+        names = [*MAPS, "raw_stages"] if features.raw_tracepoint else list(MAPS)
+        answer.maps = names
+        return answer, [unit.map_fd(name) for name in names] + links
+    except ScoutError as error:
+        answer.error = f"{error}\n{words.take()}".strip()
+        answer.hint, answer.exit_code = error.hint, error.exit_code
+        return answer, []
+
+
+def receive(sock: socket.socket) -> bytes:
+    """Read one message: a length, then as many bytes."""
+    need = _LENGTH.unpack(sock.recv(_LENGTH.size, socket.MSG_WAITALL))[0]
+    return sock.recv(need, socket.MSG_WAITALL)
+
+
+def send(sock: socket.socket, message: bytes, fds: list[int] | None = None) -> None:
+    """Send one message, with descriptors on its first bytes."""
+    socket.send_fds(sock, [_LENGTH.pack(len(message))], fds or [])
+    sock.sendall(message)
+
+
+def main() -> None:
+    """The child: argument 1 is its end of the socket."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    sock = socket.socket(fileno=int(sys.argv[1]))
+    words = _Words()
+    job = Job(**json.loads(receive(sock)))
+    os.environ["BCC_KERNEL_SOURCE"] = str(Path(job.bpf) / "sysroot")
+    job.flags, job.probes = tuple(job.flags), tuple(job.probes)
+    try:
+        answer, fds = load(job, words)
+    except Exception as error:  # noqa: BLE001  # the child's last word: whatever it is, the agent must hear it
+        answer, fds = Answer(error=f"{type(error).__name__}: {error}\n{words.take()}", exit_code=5), []
+    send(sock, json.dumps(asdict(answer)).encode(), fds)
+    os._exit(0)  # BCC's clean-up would detach what was just handed over
+
+
+if __name__ == "__main__":
+    main()
