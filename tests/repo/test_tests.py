@@ -10,7 +10,7 @@ from tests.repo import tree
 
 CLOCKS = {"time.sleep", "time.time", "datetime.now", "datetime.utcnow", "date.today"}
 MAY_WAIT = ("bpf", "kernel", "rules", "cluster", "bench")  # these talk to a real kernel; bounded waits for an event are theirs to own
-REASONED = {"skip", "skipif", "xfail", "importorskip"}
+REASONED = {"skip", "skipif", "xfail"}  # importorskip names what it could not import
 
 
 def test_files() -> list[Path]:
