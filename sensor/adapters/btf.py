@@ -25,7 +25,7 @@ VMLINUX_BTF = Path("/sys/kernel/btf/vmlinux")
 """Where a kernel with CONFIG_DEBUG_INFO_BTF shows its types (5.4, and older where distributions took it back)."""
 
 _LIBRARY = "libbpf.so.1"
-_STRUCT, _UNION, _TYPEDEF, _VOLATILE, _CONST, _RESTRICT, _TYPE_TAG = 4, 5, 8, 9, 10, 11, 18
+_STRUCT, _UNION, _ENUM, _TYPEDEF, _VOLATILE, _CONST, _RESTRICT, _TYPE_TAG = 4, 5, 6, 8, 9, 10, 11, 18
 _PASS_THROUGH = frozenset({_TYPEDEF, _VOLATILE, _CONST, _RESTRICT, _TYPE_TAG})
 _MAX_STEPS = 16
 """Typedefs and qualifiers in a row, and anonymous members in each other; deeper is a broken file."""
@@ -109,6 +109,18 @@ class Btf:
             type_id = found[0]
             total_bits += found[1]
         return total_bits // 8 if total_bits % 8 == 0 else None
+
+    def enumerator(self, enum: str, name: str) -> int | None:
+        """Value of the enumerator *name* of ``enum`` *enum* (32 bits); ``None`` when it is not there."""
+        type_id = int(self._library.btf__find_by_name_kind(self._handle, enum.encode(), _ENUM))
+        if type_id <= 0:
+            return None
+        record, _ = self._resolve(type_id)
+        for index in range(record[1] & 0xFFFF):
+            name_at, value = record[3 + 2 * index : 5 + 2 * index]
+            if self._library.btf__name_by_offset(self._handle, name_at) == name.encode():
+                return ctypes.c_int32(value).value
+        return None
 
     def _members(self, type_id: int) -> _Members:
         members = self._cache.get(type_id)

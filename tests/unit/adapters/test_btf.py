@@ -10,7 +10,7 @@ from sensor.core.errors import KernelUnsupported
 
 pytestmark = pytest.mark.skipif(not libbpf_version(), reason="libbpf 1.x is not installed")
 
-INT, PTR, STRUCT, UNION, TYPEDEF, CONST = 1, 2, 4, 5, 8, 10
+INT, PTR, STRUCT, UNION, ENUM, TYPEDEF, CONST = 1, 2, 4, 5, 6, 8, 10
 
 
 class Builder:
@@ -55,6 +55,8 @@ def btf(tmp_path):
     union = made.record("", 8, [("", inner, 0), ("hash_len", u32, 0)], UNION)
     made.record("file", 48, [("f_mode", u32, 0), ("f_path", const, 128), ("", union, 256)])
     made.record("sock", 16, [("flag", u32, 1 << 24 | 64), ("plain", u32, 32), ("eight", u32, 8 << 24 | 72)], bit_fields=True)
+    values = b"".join(struct.pack("<Ii", made.name(name), value) for name, value in (("first_id", 0), ("last_id", -2)))
+    made.add("an_id", ENUM, vlen=2, size_or_type=4, rest=values)
     file = tmp_path / "vmlinux"
     file.write_bytes(made.data())
     with Btf(file) as opened:
@@ -93,3 +95,9 @@ def test_closing_twice_is_harmless(btf):
     """The context manager and a caller may both close."""
     btf.close()
     btf.close()
+
+
+@pytest.mark.parametrize(("enum", "name", "value"), [("an_id", "first_id", 0), ("an_id", "last_id", -2), ("an_id", "x", None), ("x", "first_id", None)])
+def test_enumerators_have_their_values(btf, enum, name, value):
+    """The place of a cgroup controller in css_set.subsys is one."""
+    assert btf.enumerator(enum, name) == value
