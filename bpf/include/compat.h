@@ -37,10 +37,12 @@
 #define LOOP _Pragma("clang loop unroll(disable)")
 #define WALK_COMPONENTS 32   /* names a call of the walk takes */
 #define CGROUP_COMPONENTS 24 /* nested cgroups: Kubernetes makes 5 */
+#define CAN_SCAN 1	     /* a string may be looked through in the kernel */
 #else
 #define LOOP _Pragma("unroll")
 #define WALK_COMPONENTS 10 /* what 4,096 instructions hold with a look-up behind it */
 #define CGROUP_COMPONENTS 8
+#define CAN_SCAN 0 /* unrolled, it would not fit: ".." stays unknown, which keeps every clause */
 #endif
 
 /*

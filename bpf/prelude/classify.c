@@ -20,11 +20,18 @@ static __always_inline struct clause_table *table_at(u32 slot)
 	return tables.lookup(&slot);
 }
 
-static __always_inline struct mask *named_entry(u32 slot, struct name_key *key)
+static __always_inline struct name_key *name_of(union key *key, u32 named)
+{
+	__builtin_memset(key, 0, sizeof(key->name));
+	key->name.named = named;
+	return &key->name;
+}
+
+static __always_inline struct mask *named_entry(u32 slot, union key *key)
 {
 	void *inner = names.lookup(&slot);
 
-	return inner ? bpf_map_lookup_elem(inner, key) : NULL;
+	return inner ? bpf_map_lookup_elem(inner, &key->name) : NULL;
 }
 
 #define KEEP_NAMED(mask, table, slot, key, dimension)                                              \
@@ -67,24 +74,20 @@ static __always_inline int keep_profile(struct mask *mask, struct clause_table *
 }
 
 /* Names of processes are those of the group leader, also the parent's: a thread cannot rename itself out of a rule. */
-static __always_inline int keep_names(struct mask *mask, struct clause_table *table, u32 slot)
+static __always_inline int keep_names(struct mask *mask, struct clause_table *table, u32 slot, union key *key)
 {
 	void *leader = leader_of(current_task());
-	struct name_key key = {};
 
 	if (both(mask, &table->needs_comm)) {
-		key.named = NAMED_COMM;
-		if (read_kernel_str(key.name, COMM_BYTES, leader + OFF_task_struct__comm) > 0 &&
-		    !KEEP_NAMED(mask, table, slot, &key, comm))
+		if (read_kernel_str(name_of(key, NAMED_COMM)->name, COMM_BYTES, leader + OFF_task_struct__comm) > 0 &&
+		    !KEEP_NAMED(mask, table, slot, key, comm))
 			return 0;
 	}
 	if (both(mask, &table->needs_pcomm)) {
 		void *parent = leader_of(pointer_at(leader, OFF_task_struct__real_parent));
 
-		__builtin_memset(&key, 0, sizeof(key));
-		key.named = NAMED_PCOMM;
-		if (read_kernel_str(key.name, COMM_BYTES, parent + OFF_task_struct__comm) > 0 &&
-		    !KEEP_NAMED(mask, table, slot, &key, pcomm))
+		if (read_kernel_str(name_of(key, NAMED_PCOMM)->name, COMM_BYTES, parent + OFF_task_struct__comm) > 0 &&
+		    !KEEP_NAMED(mask, table, slot, key, pcomm))
 			return 0;
 	}
 	return 1;
@@ -96,45 +99,42 @@ static __always_inline int keep_tty(struct mask *mask, struct clause_table *tabl
 }
 
 /* An exact name, for the few acts that its print let through; one that does not fit is unknown. */
-static __always_inline int keep_leaf(struct mask *mask, struct clause_table *table, u32 slot, const void *name, u32 bytes)
+static __always_inline int keep_leaf(struct mask *mask, struct clause_table *table, u32 slot, union key *key, const void *name, u32 bytes)
 {
-	struct name_key key = {.named = NAMED_LEAF};
-
-	if (!both(mask, &table->needs_leaf) || bytes >= NAME_ROOM || read_kernel_str(key.name, NAME_ROOM, name) <= 0)
+	if (bytes >= NAME_ROOM || !both(mask, &table->needs_leaf) || read_kernel_str(name_of(key, NAMED_LEAF)->name, NAME_ROOM, name) <= 0)
 		return 1;
-	return KEEP_NAMED(mask, table, slot, &key, leaf);
+	return KEEP_NAMED(mask, table, slot, key, leaf);
 }
 
-static __always_inline int keep_directory(struct mask *mask, struct clause_table *table, u32 slot, const void *name, u32 bytes)
+static __always_inline int keep_directory(struct mask *mask, struct clause_table *table, u32 slot, union key *key, const void *name, u32 bytes)
 {
-	struct name_key key = {.named = NAMED_DIRECTORY};
-
-	if (!both(mask, &table->needs_directory) || bytes >= NAME_ROOM || read_kernel_str(key.name, NAME_ROOM, name) <= 0)
+	if (bytes >= NAME_ROOM || !both(mask, &table->needs_directory) ||
+	    read_kernel_str(name_of(key, NAMED_DIRECTORY)->name, NAME_ROOM, name) <= 0)
 		return 1;
-	return KEEP_NAMED(mask, table, slot, &key, directory);
+	return KEEP_NAMED(mask, table, slot, key, directory);
 }
 
-/* The clauses of *base* that a path satisfies, in *left. */
-static __always_inline int keep_path(struct mask *left, struct clause_table *table, u32 slot, const char *path)
+/* The clauses of *left that a path satisfies. */
+static __always_inline int keep_path(struct mask *left, struct clause_table *table, u32 slot, union key *key, const char *path)
 {
-	struct path_key key = {};
 	struct mask *entry = NULL;
 	void *trie = paths.lookup(&slot);
 
-	if (!trie || read_kernel_str(key.path, PATTERN_ROOM, path) <= 0)
+	__builtin_memset(key, 0, sizeof(key->path));
+	if (!trie || read_kernel_str(key->path.path, PATTERN_ROOM, path) <= 0)
 		return 1;
-	key.bits = PATTERN_ROOM * 8;
-	entry = bpf_map_lookup_elem(trie, &key);
+	key->path.bits = PATTERN_ROOM * 8;
+	entry = bpf_map_lookup_elem(trie, &key->path);
 	return keep(left, entry ? entry : &table->other_path);
 }
 
 /* Who acts: the workload, the names, the terminal; then the agent's own acts but for its canaries. */
-static __always_inline int keep_who(struct mask *mask, struct clause_table *table, u32 slot)
+static __always_inline int keep_who(struct mask *mask, struct clause_table *table, u32 slot, union key *key)
 {
 	int zero = 0;
 	struct settings *set = settings.lookup(&zero);
 
 	if (set && own_tgid() == set->self_tgid && !keep(mask, &table->self_))
 		return 0;
-	return keep_tty(mask, table) && keep_profile(mask, table) && keep_names(mask, table, slot);
+	return keep_tty(mask, table) && keep_profile(mask, table) && keep_names(mask, table, slot, key);
 }

@@ -193,6 +193,7 @@ static __always_inline int act_walked(void *ctx, struct scratch *s, u32 flow, u3
 	struct frame_common *common = &s->frame.common;
 	int is_exec = flow != FLOW_OPEN;
 	struct mask left = s->base;
+	union key key;
 	int any;
 
 	if (!table)
@@ -207,7 +208,7 @@ static __always_inline int act_walked(void *ctx, struct scratch *s, u32 flow, u3
 		common->flags |= is_exec ? FRAME_EXE_DETACHED : FRAME_PATH_DETACHED;
 	if (is_deleted(s->act_dentry))
 		common->flags |= is_exec ? FRAME_EXE_DELETED : FRAME_PATH_DELETED;
-	any = cut || !both(&left, &table->needs_path) || keep_path(&left, table, s->slot, &s->back[path_start(s)]);
+	any = cut || !both(&left, &table->needs_path) || keep_path(&left, table, s->slot, &key, &s->back[path_start(s)]);
 	if (!cut && s->act_root && pointer_at(s->act_root, OFF_dentry__d_parent) != s->act_root) {
 		s->seen = left;
 		s->walk = WALK_FILESYSTEM;
@@ -225,6 +226,7 @@ static __always_inline int filesystem_walked(void *ctx, struct scratch *s, u32 f
 	struct clause_table *table = table_at(s->slot);
 	int is_exec = flow != FLOW_OPEN;
 	struct mask left = s->base;
+	union key key;
 
 	if (!table)
 		return leave(s);
@@ -236,7 +238,7 @@ static __always_inline int filesystem_walked(void *ctx, struct scratch *s, u32 f
 	if (cut)
 		s->frame.common.flags |= is_exec ? FRAME_EXE_CUT : FRAME_PATH_CUT;
 	else if (both(&left, &table->needs_path))
-		keep_path(&left, table, s->slot, &s->back[path_start(s)]);
+		keep_path(&left, table, s->slot, &key, &s->back[path_start(s)]);
 	s->base.word[0] = s->seen.word[0] | left.word[0];
 	s->base.word[1] = s->seen.word[1] | left.word[1];
 	s->base.word[2] = s->seen.word[2] | left.word[2];

@@ -21,6 +21,13 @@ struct address_key {
 	u8 address[16]; /* IPv4 as ::ffff:a.b.c.d */
 };
 
+/* A look-up's key lies on the stack (4.14 wants it there): one place for whichever is looked up next. */
+union key {
+	struct name_key name;
+	struct path_key path;
+	struct address_key address;
+};
+
 struct bucket_key {
 	u64 cgroup;
 	u32 lane;

@@ -44,11 +44,9 @@ static __always_inline int is_mapped(const u64 *address)
 }
 
 /* Which clauses a peer leaves; the address's first byte and the port's low one decide nearly always. */
-static __always_inline int keep_peer(struct mask *mask, struct clause_table *table, u32 slot, const struct peer *peer)
+static __always_inline int keep_peer(struct mask *mask, struct clause_table *table, u32 slot, union key *key, const struct peer *peer)
 {
 	int mapped = peer->family != AF_UNIX && is_mapped(peer->address);
-	struct name_key name = {.named = NAMED_PORT};
-	struct address_key key = {};
 	u32 family = 0, generation = slot - TABLE_CONNECT * GENERATIONS;
 	struct mask *entry = NULL;
 	void *trie;
@@ -72,9 +70,9 @@ static __always_inline int keep_peer(struct mask *mask, struct clause_table *tab
 	if (!keep(mask, &table->port_print[peer->port & 0xff]))
 		return 0;
 	if (both(mask, &table->needs_port)) {
-		name.name[0] = peer->port & 0xff;
-		name.name[1] = peer->port >> 8;
-		if (!KEEP_NAMED(mask, table, slot, &name, port))
+		name_of(key, NAMED_PORT)->name[0] = peer->port & 0xff;
+		key->name.name[1] = peer->port >> 8;
+		if (!KEEP_NAMED(mask, table, slot, key, port))
 			return 0;
 	}
 	if (!both(mask, &table->needs_address))
@@ -82,9 +80,9 @@ static __always_inline int keep_peer(struct mask *mask, struct clause_table *tab
 	trie = addresses.lookup(&generation);
 	if (!trie)
 		return 1;
-	key.bits = 128;
-	__builtin_memcpy(key.address, peer->address, 16);
-	entry = bpf_map_lookup_elem(trie, &key);
+	key->address.bits = 128;
+	__builtin_memcpy(key->address.address, peer->address, 16);
+	entry = bpf_map_lookup_elem(trie, &key->address);
 	return keep(mask, entry ? entry : &table->other_address);
 }
 
@@ -111,6 +109,7 @@ int on_syn_sent(void *ctx)
 	struct peer peer = {};
 	struct scratch *s;
 	struct mask mask;
+	union key key;
 	u32 slot = 0;
 
 	if (STATE(int, newstate) != TCP_SYN_SENT)
@@ -133,7 +132,7 @@ int on_syn_sent(void *ctx)
 	mask.word[1] = table->outcome[0].word[1] | table->outcome[1].word[1];
 	mask.word[2] = table->outcome[0].word[2] | table->outcome[1].word[2];
 	mask.word[3] = table->outcome[0].word[3] | table->outcome[1].word[3];
-	if (!keep_peer(&mask, table, slot, &peer) || !keep_who(&mask, table, slot))
+	if (!keep_peer(&mask, table, slot, &key, &peer) || !keep_who(&mask, table, slot, &key))
 		return 0;
 	if (!in_connect()) { /* fast open, io_uring: no end will be seen, so it is told now, as under way */
 		if (!keep(&mask, &table->outcome[OUTCOME_SUCCEEDED]))
@@ -258,6 +257,7 @@ int on_connect(void *ctx)
 	struct peer peer = {};
 	struct scratch *s;
 	struct mask mask;
+	union key key;
 
 	if (!table)
 		return 0;
@@ -287,7 +287,7 @@ int on_connect(void *ctx)
 	} else {
 		peer_as_asked(&peer, registers);
 	}
-	if (!keep_peer(&mask, table, slot, &peer) || !keep_who(&mask, table, slot))
+	if (!keep_peer(&mask, table, slot, &key, &peer) || !keep_who(&mask, table, slot, &key))
 		return 0;
 	s = enter(FLOW_CONNECT, EVENT_CONNECT, &mask, table, slot);
 	if (!s)

@@ -20,6 +20,7 @@ static __always_inline struct scratch *exec_narrow(void *file, u32 flow, u32 out
 	struct clause_table *table = live_table(TABLE_EXEC, &slot);
 	struct dentry_head head, above;
 	struct mask mask;
+	union key key;
 	void *root;
 
 	if (!table)
@@ -31,13 +32,13 @@ static __always_inline struct scratch *exec_narrow(void *file, u32 flow, u32 out
 	*vfsmount = pointer_at(file, OFF_file__f_path__mnt);
 	root = pointer_at(*vfsmount, OFF_vfsmount__mnt_root);
 	if (!read_head(&head, *dentry) && *dentry != root) {
-		if (!keep_leaf(&mask, table, slot, HEAD_NAME(&head), HEAD_LEN(&head)))
+		if (!keep_leaf(&mask, table, slot, &key, HEAD_NAME(&head), HEAD_LEN(&head)))
 			return NULL;
 		if (HEAD_PARENT(&head) != root && both(&mask, &table->needs_directory) && !read_head(&above, HEAD_PARENT(&head)) &&
-		    !keep_directory(&mask, table, slot, HEAD_NAME(&above), HEAD_LEN(&above)))
+		    !keep_directory(&mask, table, slot, &key, HEAD_NAME(&above), HEAD_LEN(&above)))
 			return NULL;
 	}
-	if (!keep_who(&mask, table, slot))
+	if (!keep_who(&mask, table, slot, &key))
 		return NULL;
 	return enter(flow, EVENT_EXEC, &mask, table, slot);
 }

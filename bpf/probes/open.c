@@ -90,19 +90,19 @@ static __always_inline int put_open(struct scratch *s, struct mask *mask, struct
 		s->frame.common.flags |= FRAME_ASKED_FAULTED;
 	if (both(mask, &table->needs_creation) && !keep(mask, &table->creation[CREATION_BITS(asked.flags)]))
 		return 0;
-	if (both(mask, &table->needs_dotdot) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
+	if (CAN_SCAN && both(mask, &table->needs_dotdot) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
 	    !keep(mask, &table->dotdot[may_have_dotdot(s, where)]))
 		return 0;
 	return 1;
 }
 
 /* An open that failed has no file: what was asked is classified, when it is a plain absolute path. */
-static __always_inline int open_failed(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, int nr, long ret)
+static __always_inline int open_failed(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, union key *key, int nr, long ret)
 {
 	struct scratch *s;
 	u32 where;
 
-	if (!keep_who(mask, table, slot))
+	if (!keep_who(mask, table, slot, key))
 		return 0;
 	s = enter(FLOW_OPEN, EVENT_OPEN, mask, table, slot);
 	if (!s)
@@ -111,13 +111,13 @@ static __always_inline int open_failed(void *ctx, struct mask *mask, struct clau
 	if (!put_open(s, mask, table, nr, ret))
 		return leave(s);
 	if (both(mask, &table->needs_path) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
-	    s->frame.bytes[where] == '/' && !keep_path(mask, table, slot, (void *)&s->frame.bytes[where]))
+	    s->frame.bytes[where] == '/' && !keep_path(mask, table, slot, key, (void *)&s->frame.bytes[where]))
 		return leave(s);
 	s->base = *mask;
 	return collect(ctx, s, table, FLOW_OPEN);
 }
 
-static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, int nr, long ret)
+static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, union key *key, int nr, long ret)
 {
 	u64 members[(OFF_file__f_path__dentry + 8 - OFF_file__f_flags + 7) / 8];
 	struct dentry_head head, above;
@@ -150,12 +150,12 @@ static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct c
 		bytes = HEAD_LEN(&above);
 		if (!keep(mask, &table->directory_print[name_print(first_eight(word, bytes), bytes, DIRECTORY_PRINT_BITS)]))
 			return 0;
-		if (!keep_directory(mask, table, slot, HEAD_NAME(&above), bytes))
+		if (!keep_directory(mask, table, slot, key, HEAD_NAME(&above), bytes))
 			return 0;
 	}
-	if (named && !keep_leaf(mask, table, slot, name, HEAD_LEN(&head)))
+	if (named && !keep_leaf(mask, table, slot, key, name, HEAD_LEN(&head)))
 		return 0;
-	if (!keep_who(mask, table, slot))
+	if (!keep_who(mask, table, slot, key))
 		return 0;
 	s = enter(FLOW_OPEN, EVENT_OPEN, mask, table, slot);
 	if (!s)
@@ -175,6 +175,7 @@ int on_open(void *ctx)
 	long ret = SYS_exit_ret(ctx);
 	int nr = SYS_exit_nr(ctx);
 	struct mask mask;
+	union key key;
 
 	if (!table)
 		return 0;
@@ -182,10 +183,10 @@ int on_open(void *ctx)
 		mask = table->outcome[OUTCOME_FAILED];
 		if (!keep(&mask, &mask))
 			return 0;
-		return open_failed(ctx, &mask, table, slot, nr, ret);
+		return open_failed(ctx, &mask, table, slot, &key, nr, ret);
 	}
 	mask = table->outcome[OUTCOME_SUCCEEDED];
-	return open_succeeded(ctx, &mask, table, slot, nr, ret);
+	return open_succeeded(ctx, &mask, table, slot, &key, nr, ret);
 }
 
 int open_walk(void *ctx) { return walk_stage(ctx, FLOW_OPEN); }
