@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kernels.run.commands import PACKAGE_OF_TOOL
 from sensor.core import errors
 from tests.repo import tree
 
@@ -69,3 +70,11 @@ def test_help_lists_every_target():
     """`make` alone says what there is."""
     done = subprocess.run(["make", "--no-print-directory"], cwd=tree.ROOT, capture_output=True, text=True, check=True, timeout=20)
     assert re.findall(r"^  make ([a-z]+)", done.stdout, re.MULTILINE) == targets()
+
+
+def test_setup_installs_what_the_guests_need():
+    """Every Debian package that the guest tooling names is installed by `ci/setup test`, or is in every Debian."""
+    script = re.sub(r"#.*", "", tree.text(Path("ci/setup")))
+    listed = set(re.findall(r"[a-z][a-z0-9.+-]+", " ".join(re.findall(r"packages\+?=\((.*?)\)", script, re.DOTALL))))
+    essential = {"apt", "coreutils", "dpkg", "tar", "util-linux", "gzip"}
+    assert set(PACKAGE_OF_TOOL.values()) - essential - listed == set()
