@@ -66,7 +66,7 @@ def find_venv(checkout: Path) -> Path:
     """
     venv = Path(sys.prefix) if sys.prefix != sys.base_prefix else checkout / ".venv"
     if not (venv / "pyvenv.cfg").is_file():
-        raise BuildFailed(f"{venv} is no venv; `make setup` makes the checkout's")
+        raise BuildFailed(f"{venv} is no venv; `ci/setup dev` makes the checkout's")
     if not (venv / "lib" / f"python{PYTHON}" / "site-packages").is_dir():
         raise BuildFailed(f"{venv} is not for Python {PYTHON}, which the guest has; make it with Debian's /usr/bin/python3")
     return venv
