@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Acts of the agent's own, so that "ready" means: an act came back.
+
+Each loaded kind has clauses that only the agent's canary can satisfy, through
+the ordinary tables and both lanes: a file and a program name nobody else can
+know, a loopback address nobody uses. Their frames never reach a rule. The
+first one of the file is also what the offsets are proven with.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensor.events.dimensions import Clause, Constraint, Dimension, PathPattern
+from sensor.events.common import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+RULE = "(canary)"
+"""What stands for a rule in the canaries' clauses; no rule has parentheses in its name."""
+
+_LANES = (Lane.RESERVED, Lane.COMMON)
+_CONNECT_TIMEOUT_S = 0.2
+
+
+class Canaries:
+    """The clauses and the acts; and which of them have come back."""
+
+    def __init__(self, kinds: Iterable[str]) -> None:
+        """*kinds* are the event kinds whose probes are loaded."""
+        self._folder = Path(tempfile.mkdtemp(prefix="scout-canary-"))
+        token = secrets.token_hex(4)
+        self._names = {lane: f"canary{lane.value}{token}" for lane in _LANES}
+        self._addresses = {lane: f"127.{64 + secrets.randbelow(190)}.{secrets.randbelow(256)}.{1 + 2 * secrets.randbelow(120) + lane.value}" for lane in _LANES}
+        self._port = 1 + secrets.randbelow(1000)
+        program = shutil.which("true") or sys.executable
+        for name in self._names.values():
+            (self._folder / f"f{name}").touch()
+            (self._folder / name).symlink_to(program)
+        self.kinds = tuple(kind for kind in ("open", "connect", "exec") if kind in set(kinds))
+        self._watch_exit = "exit" in set(kinds)
+        self._children: set[int] = set()
+        self.seen: dict[tuple[str, Lane], int] = {}
+        """(kind, lane) → ``ts_ns`` of the last that came back."""
+        self.proof: Any = None
+        """The last open event of the agent's own."""
+
+    def clauses(self, kind: str) -> tuple[Clause, ...]:
+        """Clauses to put behind those of the rules of *kind*."""
+        if kind not in self.kinds:
+            return ()
+        return tuple(
+            Clause(kind=kind, constraints=self._constraints(kind, lane), rules=(RULE,), exact=lane is Lane.RESERVED, high=lane is Lane.RESERVED)
+            for lane in _LANES
+        )
+
+    def _constraints(self, kind: str, lane: Lane) -> tuple[Constraint, ...]:
+        name = self._names[lane]
+        if kind == "open":
+            path = os.fsencode((self._folder / f"f{name}").resolve())
+            return (Constraint(Dimension.LEAF, (f"f{name}".encode(),)), Constraint(Dimension.PATH, (PathPattern(path, exact=True),)))
+        if kind == "connect":
+            return (Constraint(Dimension.PORT, (self._port,)), Constraint(Dimension.ADDRESS, (IPv4Network(self._addresses[lane]),)))
+        return (Constraint(Dimension.OUTCOME, (0,)), Constraint(Dimension.COMM, (name.encode()[:15],)))
+
+    def act(self) -> None:
+        """Do one act of every kind and lane. Nothing is waited for but the children's ends."""
+        for lane in _LANES:
+            name = self._names[lane]
+            if "open" in self.kinds:
+                (self._folder / f"f{name}").read_bytes()
+            if "connect" in self.kinds:
+                with socket.socket() as sock:
+                    sock.settimeout(_CONNECT_TIMEOUT_S)
+                    sock.connect_ex((self._addresses[lane], self._port))
+            if "exec" in self.kinds:
+                arguments = [name] if shutil.which("true") else [name, "-S", "-E", "-c", ""]
+                child = os.posix_spawn(self._folder / name, arguments, {})
+                self._children.add(child)
+                os.waitpid(child, 0)
+
+    def take(self, event: Any, agent_tgid: int) -> bool:  # noqa: ANN401  # the event classes are generated
+        """Whether *event* is a canary of ours; remembers it. *agent_tgid* is the agent's id on the host."""
+        kind = event.kind_name
+        if event.tgid != agent_tgid and event.ppid != agent_tgid:
+            return False
+        if kind == "exit":
+            self.seen["exit", Lane.COMMON] = event.ts_ns
+            return True
+        self.seen[kind, Lane(event.lane)] = event.ts_ns
+        if kind == "open":
+            self.proof = event
+        return True
+
+    def missing(self) -> tuple[str, ...]:
+        """Canaries that never came back, as ``kind/lane``."""
+        wanted = [(kind, lane) for kind in self.kinds for lane in _LANES]
+        if self._watch_exit and "exec" in self.kinds:
+            wanted.append(("exit", Lane.COMMON))
+        return tuple(f"{kind}/{lane.name.lower()}" for kind, lane in wanted if (kind, lane) not in self.seen)
+
+    def close(self) -> None:
+        """Remove the files."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def with_canaries(clauses: Mapping[str, Sequence[Clause]], canaries: Canaries, kind: str) -> tuple[tuple[Clause, ...], int]:
+    """The rules' clauses of *kind* with the canaries' behind them, and the mask of the canaries' bits."""
+    own = tuple(clauses.get(kind, ()))
+    extra = canaries.clauses(kind)
+    return own + extra, sum(1 << bit for bit in range(len(own), len(own) + len(extra)))
