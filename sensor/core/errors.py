@@ -11,10 +11,10 @@ Every error Scout raises on purpose, as one tree.
     │   └── OffsetsUnknown      no trustworthy offset for a named member
     ├── ProbeError              compiling, loading or attaching failed        exit 5
     ├── TableError              a table generation could not be installed     exit 5
-    └── FrameError              a frame or recording is not what it says
+    └── FrameError              a frame or recording is not what it says      exit 6
         ├── FrameTooShort
         ├── UnknownEventKind
-        └── RecordingError                                                    exit 6
+        └── RecordingError      a recording is damaged or of another version
 
 Callers catch branches; ``Exception`` is caught only in the loops of
 `sensor.app`. A message says what was found, where, and what to do.

@@ -13,7 +13,10 @@ LONG_LINES = 400
 TOO_LONG_LINES = 500
 
 # Modules without a unit test of their own: where they are proven instead, and why there.
-EXEMPT: dict[str, tuple[str, str]] = {}
+EXEMPT: dict[str, tuple[str, str]] = {
+    f"sensor/events/kinds/{kind}.py": ("tests/unit/events/test_registry.py", "data; one table there has every kind's members")
+    for kind in ("connect", "exec", "exit", "flood", "open")
+}
 
 
 def mirror(path: Path) -> Path:
