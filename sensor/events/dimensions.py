@@ -106,5 +106,5 @@ class Clause:
     """At least one of the rules has priority WARNING or above (it may use the reserved lane when also exact)."""
 
 
-CLAUSE_BITS = 256
-"""Clauses per event kind. More share bits with like clauses, which widens."""
+CLAUSE_BITS = 254
+"""Clauses of rules per event kind: a mask has 256 bits, two are for the sensor's canaries. More share bits with like clauses, which widens."""

@@ -18,7 +18,6 @@ import signal
 import socket
 import struct
 import sys
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,18 +60,17 @@ class Answer:
 
 
 class _Words:
-    """Descriptor 2, captured: BCC's real messages go there."""
+    """Descriptor 2: a file of the agent's, where BCC's real messages go. Should the child die, the agent reads it there."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
-        os.dup2(self._file.fileno(), 2)
+        self._read_bytes = 0
 
     def take(self) -> str:
-        size = os.lseek(self._file.fileno(), 0, os.SEEK_END)
-        text = os.pread(self._file.fileno(), MAX_WORDS_BYTES, max(0, size - MAX_WORDS_BYTES))
-        os.ftruncate(self._file.fileno(), 0)
-        os.lseek(self._file.fileno(), 0, os.SEEK_SET)
-        return text.decode(errors="backslashreplace").strip()
+        """What was written since it was last taken: its end, if it is long."""
+        size = os.fstat(2).st_size
+        start = max(self._read_bytes, size - MAX_WORDS_BYTES)
+        self._read_bytes = size
+        return os.pread(2, size - start, start).decode(errors="backslashreplace").strip()
 
 
 def _load_probe(unit: Any, probe: Probe, features: Features, answer: Answer, dump: str) -> list[int]:  # noqa: ANN401  # bcc stays behind the adapter

@@ -16,7 +16,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from sensor.core.errors import TableError
-from sensor.events.dimensions import CLAUSE_BITS, NAME_BYTES, PATTERN_BYTES, Constraint, Dimension, PathPattern, Profile
+from sensor.events.dimensions import NAME_BYTES, PATTERN_BYTES, Constraint, Dimension, PathPattern, Profile
 from sensor.probes import table_layout as layout
 
 if TYPE_CHECKING:
@@ -199,14 +199,14 @@ def build(clauses: Sequence[Clause], *, canaries: int = 0) -> KindTables:
     Build the tables of one event kind.
 
     Args:
-        clauses: their order is their bits; at most `CLAUSE_BITS`.
+        clauses: their order is their bits; at most 256.
         canaries: mask of the clauses that the sensor's own acts may keep.
 
     Raises:
         TableError: too many clauses, patterns or names for the kernel's maps, or a malformed clause.
     """
-    if len(clauses) > CLAUSE_BITS:
-        raise TableError(f"{len(clauses)} clauses, the kernel has bits for {CLAUSE_BITS}")
+    if len(clauses) > 8 * layout.MASK_BYTES:
+        raise TableError(f"{len(clauses)} clauses, the kernel has bits for {8 * layout.MASK_BYTES}")
     tables = KindTables()
     columns = {dimension: _column(clauses, dimension) for dimension in Dimension}
     arrays = tables.arrays
