@@ -27,18 +27,19 @@ static __always_inline struct name_key *name_of(union key *key, u32 named)
 	return &key->name;
 }
 
-static __always_inline struct mask *named_entry(u32 slot, union key *key)
+/* Two ways out and no NULL in between: 4.14 does not know that a 0 which went over the stack is one. */
+static __always_inline int keep_named(struct mask *mask, const struct mask *other, u32 slot, union key *key)
 {
 	void *inner = names.lookup(&slot);
+	struct mask *entry;
 
-	return inner ? bpf_map_lookup_elem(inner, &key->name) : NULL;
+	if (!inner)
+		return 1;
+	entry = bpf_map_lookup_elem(inner, &key->name);
+	return keep(mask, entry ? entry : other);
 }
 
-#define KEEP_NAMED(mask, table, slot, key, dimension)                                              \
-	({                                                                                         \
-		struct mask *entry_ = named_entry(slot, key);                                      \
-		keep(mask, entry_ ? entry_ : &(table)->other_##dimension);                         \
-	})
+#define KEEP_NAMED(mask, table, slot, key, dimension) keep_named(mask, &(table)->other_##dimension, slot, key)
 
 /* The cgroup's id and profile. A nested cgroup belongs to the container above it. */
 static __always_inline u32 workload_of(u64 *cgroup)

@@ -59,11 +59,11 @@ static __always_inline void put_ancestors(struct scratch *s, void *task)
 #pragma unroll
 	for (int i = 0; i < MAX_ANCESTORS; i++) {
 		void *parent = leader_of(pointer_at(leader, OFF_task_struct__real_parent));
-		u32 at = where + i * ANCESTOR_BYTES, tgid;
+		u32 at, tgid = u32_at(parent, OFF_task_struct__tgid);
 
-		tgid = u32_at(parent, OFF_task_struct__tgid);
 		if (!tgid)
 			break;
+		at = tail_at(s) + i * ANCESTOR_BYTES; /* anew each time: on the stack it would lose its bound (kept from 5.11 on) */
 		*(u32 *)&s->frame.bytes[at] = tgid;
 		read_kernel(&s->frame.bytes[at + 4], COMM_BYTES, parent + OFF_task_struct__comm);
 		leader = parent;
@@ -181,6 +181,7 @@ static __always_inline int send(void *ctx, struct scratch *s)
 static __always_inline int emit_stage(void *ctx, u32 flow)
 {
 	struct scratch *s = scratch_of(flow);
+	u64 start_ns;
 	u32 tgid;
 
 	if (!s)
@@ -190,6 +191,7 @@ static __always_inline int emit_stage(void *ctx, u32 flow)
 	if (s->flooded)
 		become_flood(s);
 	tgid = s->frame.common.tgid;
-	tracked.update(&tgid, &s->frame.common.start_ns);
+	start_ns = s->frame.common.start_ns;
+	tracked.update(&tgid, &start_ns); /* until 4.18 a value to store lies on the stack, as a key does */
 	return send(ctx, s);
 }

@@ -3,8 +3,9 @@
 What is known at one point of a program: the registers, and the pointers kept on the stack.
 
 4.14 remembers only pointers in spilled registers. A number that was bounded,
-written to the stack and read back is any number (until 5.3), which is the most
-common way for a program that newer kernels take to be refused there.
+written to the stack and read back is any number (constants are kept from 5.3,
+ranges from 5.11), which is the most common way for a program that newer kernels
+take to be refused there.
 
 Source: kernel/bpf/verifier.c of 4.14, check_stack_write(), check_stack_read(),
 is_spillable_regtype().
