@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from sensor.core.escape import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -230,5 +232,5 @@ def _cpus(values: Sequence[int]) -> str:
 
 def _shown(name: str) -> str:
     """*name* fit for a terminal: what is not printable is escaped, and it has an end."""
-    safe = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
+    safe = visible(name)
     return safe if len(safe) <= 80 else f"{safe[:79]}…"  # noqa: PLR2004  # a terminal's width

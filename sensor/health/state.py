@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from sensor.core.escape import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -134,14 +136,9 @@ def render_rules(rules: Mapping[str, RuleStatus]) -> str:
         return "no rules are loaded\n"
     worst = (RuleState.BLIND, RuleState.DEGRADED, RuleState.ACTIVE)
     counts = ", ".join(f"{count} {state.value}" for state in reversed(worst) if (count := sum(status.state is state for status in rules.values())))
-    width = max(len(_safe(name)) for name in rules) + 2
+    width = max(len(visible(name)) for name in rules) + 2
     lines = [
-        f"{_safe(name).ljust(width)}{status.state.value.ljust(10)}{_safe(status.reason)}".rstrip()
+        f"{visible(name).ljust(width)}{status.state.value.ljust(10)}{visible(status.reason)}".rstrip()
         for name, status in sorted(rules.items(), key=lambda item: (worst.index(item[1].state), item[0]))
     ]
     return "\n".join([f"{len(rules)} rules: {counts}", *lines, ""])
-
-
-def _safe(text: str) -> str:
-    """*text* fit for a terminal: rules and kernel messages come from outside."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sensor.core.counters import Count
+from sensor.core.escape import lossless
 
 if TYPE_CHECKING:
     from sensor.core.counters import Counters
@@ -78,4 +79,4 @@ class ProcessTable:
 
 def cmdline_text(raw: bytes) -> str:
     r"""Return a command line for people: arguments joined by spaces, what is not UTF-8 as ``\xNN``. Escaping for a terminal is the sink's."""
-    return raw.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "backslashreplace")
+    return lossless(raw.rstrip(b"\0").replace(b"\0", b" "))

@@ -75,7 +75,7 @@ def test_names_cannot_reach_the_terminal_raw():
     """A rule or workload named with escapes or at great length is shown escaped and short."""
     counters = Counters(workloads=lambda: {"\x1b[2Jevil\n" + "x" * 500: 1})
     text = render(counters.snapshot())
-    assert "\\x1b[2Jevil\\n" in text
+    assert "\\x1b[2Jevil\\x0a" in text
     assert all(len(line) < 100 and line.isprintable() for line in text.splitlines())
 
 

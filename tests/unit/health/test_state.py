@@ -71,7 +71,7 @@ def test_rules_are_shown_worst_first_and_escaped():
     lines = text.splitlines()
     assert lines[0] == "3 rules: 1 active, 1 degraded, 1 blind"
     assert [line.split()[0] for line in lines[1:]] == ["evil\\x1b[2J", "Half", "A"]
-    assert "no probe\\nfor connect" in lines[1]
+    assert "no probe\\x0afor connect" in lines[1]
     assert render_rules({}) == "no rules are loaded\n"
 
 
