@@ -234,7 +234,7 @@ class PathFinder:
     The whole path of a cgroup by its id, for paths that frames could only carry in part.
 
     Works from kernel 5.5 on and needs CAP_DAC_READ_SEARCH (open_by_handle_at(2));
-    otherwise every answer is ``None``. Takes some microseconds a call.
+    otherwise every answer is ``None``. Takes up to 0.1 ms a call.
 
     Args:
         root: the hierarchy's mount point, which is held open.
