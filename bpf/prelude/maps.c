@@ -80,6 +80,7 @@ BPF_PERCPU_ARRAY(losses, u64, LOSSES);
 BPF_PERCPU_ARRAY(sent, u64, 16); /* frames handed to the transport, by kind and lane: kind * 2 + lane */
 BPF_TABLE("lru_hash", u32, u64, tracked, TRACKED_MAX);
 BPF_TABLE("hash", u64, struct pending, pendings, PENDING_MAX);
+BPF_ARRAY(pending_count, u64, 1); /* never less than there are entries in pendings: a look-up saved when it is 0 */
 BPF_PERCPU_ARRAY(scratches, struct scratch, FLOWS);
 BPF_PROG_ARRAY(stages, FLOWS * STAGES);
 #ifdef HAVE_RAW_TRACEPOINT
@@ -100,4 +101,20 @@ static __always_inline struct scratch *scratch_of(u32 flow)
 	u32 key = flow;
 
 	return scratches.lookup(&key);
+}
+
+static __always_inline void count_pending(int by)
+{
+	int zero = 0;
+	u64 *n = pending_count.lookup(&zero);
+
+	if (n)
+		__sync_fetch_and_add(n, (u64)(long)by);
+}
+
+/* Remembered before it is there, forgotten after it is gone, so that the count is never too small. */
+static __always_inline void forget_pending(u64 *thread)
+{
+	if (!pendings.delete(thread))
+		count_pending(-1);
 }

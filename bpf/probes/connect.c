@@ -160,8 +160,12 @@ int on_syn_sent(void *ctx)
 	pending.sport = STATE(u16, sport);
 	__builtin_memcpy(pending.daddr, peer.address, 16);
 	__builtin_memcpy(pending.saddr, local, 16);
-	if (pendings.update(&thread, &pending))
+	forget_pending(&thread); /* a connect that an io_uring worker or a killed call left */
+	count_pending(1);
+	if (pendings.update(&thread, &pending)) {
+		count_pending(-1);
 		count_loss(LOSS_PENDING_FULL);
+	}
 	return 0;
 }
 
@@ -176,25 +180,28 @@ static __always_inline int end_pending(void *ctx, struct pending *pending, u64 t
 	struct scratch *s;
 
 	if (!table || !keep(&mask, &mask)) {
-		pendings.delete(&thread);
+		forget_pending(&thread);
 		return 0;
 	}
 	s = enter(FLOW_CONNECT, EVENT_CONNECT, &mask, table, slot);
 	if (!s) {
-		pendings.delete(&thread);
+		forget_pending(&thread);
 		return 0;
 	}
 	fields = &s->frame.connect.fields;
 	s->frame.common.generation = pending->generation;
+	fields->sport = pending->sport;
+	if (succeeded && !fields->sport) /* the port was chosen after the state was set */
+		fields->sport = u16_at(pointer_at(pointer_at(file_of((int)u64_at(call_registers(), ARGUMENT_1)), OFF_file__private_data), OFF_socket__sk),
+				       OFF_sock____sk_common__skc_num);
 	fields->ret = ret;
 	fields->fd = (int)u64_at(call_registers(), ARGUMENT_1);
 	fields->family = pending->family;
 	fields->protocol = pending->protocol;
 	fields->dport = pending->dport;
-	fields->sport = pending->sport;
 	__builtin_memcpy(fields->daddr, pending->daddr, 16);
 	__builtin_memcpy(fields->saddr, pending->saddr, 16);
-	pendings.delete(&thread);
+	forget_pending(&thread);
 	return collect(ctx, s, table, FLOW_CONNECT);
 }
 #endif
@@ -262,10 +269,15 @@ int on_connect(void *ctx)
 	if (!table)
 		return 0;
 #ifdef HAVE_SET_STATE
-	struct pending *pending = pendings.lookup(&thread);
+	int zero = 0;
+	u64 *count = pending_count.lookup(&zero);
 
-	if (pending)
-		return end_pending(ctx, pending, thread, ret);
+	if (count && *count) {
+		struct pending *pending = pendings.lookup(&thread);
+
+		if (pending)
+			return end_pending(ctx, pending, thread, ret);
+	}
 	/* A SYN was sent, so its peer was classified and no clause was left; for a Unix socket "refused" has no such hook. */
 	if (ret == -ETIMEDOUT || ret == -ECONNRESET || ret == -EINPROGRESS)
 		return 0;

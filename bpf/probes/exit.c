@@ -17,7 +17,7 @@ int on_exit(void *ctx)
 	void *task, *signal;
 	struct scratch *s;
 
-	pendings.delete(&thread); /* a thread killed in connect leaves no end of it */
+	forget_pending(&thread); /* a thread killed in connect leaves no end of it */
 	if (!tracked.lookup(&tgid))
 		return 0;
 	task = current_task();

@@ -106,7 +106,7 @@ def _require_programs() -> None:
     if answer in (errno.EPERM, errno.EACCES):
         raise PrivilegeMissing(
             "the kernel does not let this process load eBPF programs (EPERM)",
-            hint="run as root, or with CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN below 5.8); `scout doctor` says which is missing",
+            hint="run as root, or with CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN below 5.8)",
         )
     if answer:
         raise KernelUnsupported(

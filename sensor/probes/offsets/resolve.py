@@ -75,14 +75,14 @@ def resolve(
 
     Raises:
         OffsetsUnknown: no source has them all; the message names what each lacks.
-        KernelUnsupported: tracefs is not mounted.
+        KernelUnsupported: tracepoints are wanted and tracefs is not mounted.
         DocumentError: the table named by hand has mistakes.
     """
     places = places or Places()
     kernel = kernel or running_kernel()
-    if places.tracefs is None:
+    if tracepoints and places.tracefs is None:
         raise KernelUnsupported("tracefs is not mounted, or not to be read by this user", hint="mount -t tracefs nodev /sys/kernel/tracing")
-    record_offsets = read_offsets(places.tracefs, tracepoints)
+    record_offsets = read_offsets(places.tracefs, tracepoints) if places.tracefs else {}
     refused: list[str] = []
     for ask in _questions(wanted, source_order, places, kernel):
         try:
