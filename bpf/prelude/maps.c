@@ -112,6 +112,14 @@ static __always_inline void count_pending(int by)
 		__sync_fetch_and_add(n, (u64)(long)by);
 }
 
+static __always_inline int some_pending(void)
+{
+	int zero = 0;
+	u64 *n = pending_count.lookup(&zero);
+
+	return n && *n;
+}
+
 /* Remembered before it is there, forgotten after it is gone, so that the count is never too small. */
 static __always_inline void forget_pending(u64 *thread)
 {

@@ -269,10 +269,7 @@ int on_connect(void *ctx)
 	if (!table)
 		return 0;
 #ifdef HAVE_SET_STATE
-	int zero = 0;
-	u64 *count = pending_count.lookup(&zero);
-
-	if (count && *count) {
+	if (some_pending()) {
 		struct pending *pending = pendings.lookup(&thread);
 
 		if (pending)

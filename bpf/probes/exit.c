@@ -17,7 +17,8 @@ int on_exit(void *ctx)
 	void *task, *signal;
 	struct scratch *s;
 
-	forget_pending(&thread); /* a thread killed in connect leaves no end of it */
+	if (some_pending()) /* a thread killed in connect leaves no end of it */
+		forget_pending(&thread);
 	if (!tracked.lookup(&tgid))
 		return 0;
 	task = current_task();
