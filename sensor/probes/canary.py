@@ -20,8 +20,8 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sensor.events.dimensions import Clause, Constraint, Dimension, PathPattern
 from sensor.events.common import Lane
+from sensor.events.dimensions import Clause, Constraint, Dimension, PathPattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,8 +52,6 @@ class Canaries:
         self._children: set[int] = set()
         self.seen: dict[tuple[str, Lane], int] = {}
         """(kind, lane) → ``ts_ns`` of the last that came back."""
-        self.proof: Any = None
-        """The last open event of the agent's own."""
 
     def clauses(self, kind: str) -> tuple[Clause, ...]:
         """Clauses to put behind those of the rules of *kind*."""
@@ -85,29 +83,38 @@ class Canaries:
                     sock.connect_ex((self._addresses[lane], self._port))
             if "exec" in self.kinds:
                 arguments = [name] if shutil.which("true") else [name, "-S", "-E", "-c", ""]
-                child = os.posix_spawn(self._folder / name, arguments, {})
-                self._children.add(child)
-                os.waitpid(child, 0)
+                os.waitpid(os.posix_spawn(self._folder / name, arguments, {}), 0)
 
-    def take(self, event: Any, agent_tgid: int) -> bool:  # noqa: ANN401  # the event classes are generated
-        """Whether *event* is a canary of ours; remembers it. *agent_tgid* is the agent's id on the host."""
+    def take(self, event: Any, mask: int) -> bool:  # noqa: ANN401  # the event classes are generated
+        """
+        Whether *event* is a canary; remembers it.
+
+        Args:
+            event: decoded.
+            mask: the canaries' bits among the event's candidates (of its kind and generation).
+        """
         kind = event.kind_name
-        if event.tgid != agent_tgid and event.ppid != agent_tgid:
-            return False
         if kind == "exit":
+            if event.tgid not in self._children:
+                return False
+            self._children.discard(event.tgid)
             self.seen["exit", Lane.COMMON] = event.ts_ns
             return True
+        if not event.candidates & mask:
+            return False
+        if kind == "exec":
+            self._children.add(event.tgid)
         self.seen[kind, Lane(event.lane)] = event.ts_ns
-        if kind == "open":
-            self.proof = event
         return True
+
+    def expected(self) -> tuple[tuple[str, str], ...]:
+        """(kind, lane) of every canary, as health names them."""
+        wanted = [(kind, lane.name.lower()) for kind in self.kinds for lane in _LANES]
+        return (*wanted, ("exit", "common")) if self._watch_exit and "exec" in self.kinds else tuple(wanted)
 
     def missing(self) -> tuple[str, ...]:
         """Canaries that never came back, as ``kind/lane``."""
-        wanted = [(kind, lane) for kind in self.kinds for lane in _LANES]
-        if self._watch_exit and "exec" in self.kinds:
-            wanted.append(("exit", Lane.COMMON))
-        return tuple(f"{kind}/{lane.name.lower()}" for kind, lane in wanted if (kind, lane) not in self.seen)
+        return tuple(f"{kind}/{lane}" for kind, lane in self.expected() if (kind, Lane[lane.upper()]) not in self.seen)
 
     def close(self) -> None:
         """Remove the files."""

@@ -173,4 +173,3 @@ class LoaderProcess:
     def _said(self) -> str:
         size = os.fstat(self._words.fileno()).st_size
         return os.pread(self._words.fileno(), MAX_WORDS_BYTES, max(0, size - MAX_WORDS_BYTES)).decode(errors="backslashreplace").strip()
-
