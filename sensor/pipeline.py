@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+From an event to what is reported: match, decide, fold, build, write.
+
+The same code handles events of the kernel and of recordings; what differs (the
+clock, the workloads, where findings go) is given. One rule or sink that fails
+is counted and does not stop the others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sensor.engine.flood import FLOOD_RULE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from sensor.core.counters import Counters
+    from sensor.core.ports import Sink
+    from sensor.engine.aggregate import Aggregator
+    from sensor.engine.decide import Policy
+    from sensor.engine.findings import FindingBuilder, MatchedRule
+
+    Match = Callable[[Any, int], Iterable[MatchedRule]]
+    """Event and its candidate bits → the rules that match."""
+
+
+class Pipeline:
+    """What becomes of events."""
+
+    def __init__(self, *, match: Match, policy: Policy, builder: FindingBuilder, aggregator: Aggregator, sinks: Iterable[Sink], counters: Counters) -> None:
+        self.match = match
+        """Replaced when rules are loaded anew."""
+        self.policy = policy
+        """Replaced when the policy is loaded anew."""
+        self._builder = builder
+        self._aggregator = aggregator
+        self._sinks = tuple(sinks)
+        self._counters = counters
+
+    def handle(self, event: Any) -> None:  # noqa: ANN401  # the event classes are generated
+        """Judge one event; ``workload`` and ``candidates`` are set. Bookkeeping frames other than floods are nobody's act."""
+        if event.kind_name == "flood":
+            self._report(event, FLOOD_RULE)
+        elif event.candidates and event.kind_name != "exit":
+            for rule in self.match(event, event.candidates):
+                self._report(event, rule)
+
+    def _report(self, event: Any, rule: MatchedRule) -> None:  # noqa: ANN401  # the event classes are generated
+        verdict = self.policy.decide(event, rule)
+        if verdict is None or self._aggregator.folds(event, rule.id):
+            return
+        finding = self._builder.build(event, rule, verdict)
+        self._write(finding)
+        self._aggregator.opened(event, rule.id, finding)
+        self._counters.finding(rule.id)
+
+    def _write(self, finding: Mapping[str, Any]) -> None:
+        for sink in self._sinks:
+            sink.write(finding)
+
+    def tell_due(self) -> None:
+        """Report the counts of windows that have closed."""
+        for finding in self._aggregator.due():
+            self._write(finding)
+
+    def next_due_ns(self) -> int | None:
+        """When the next window closes, on the monotonic clock."""
+        return self._aggregator.next_due_ns()
+
+    def finish(self) -> None:
+        """Report what was held back."""
+        for finding in self._aggregator.close():
+            self._write(finding)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The rules and the policy that hold now, and how new ones take their place.
+
+Loading is all or nothing: a set with a mistake changes nothing, the last good
+one stays in force, and every mistake is told with its place. Frames carry the
+number of the table generation that classified them; the matchers of the last
+generations are kept, so that a frame under way is judged by its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sensor.engine.decide import Policy, load_policy
+from sensor.engine.flood import FLOOD_RULE
+from sensor.engine.match import Matcher
+from sensor.health.state import RuleState, RuleStatus
+from sensor.probes.table_layout import GENERATIONS
+from sensor.ruleset.load import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from sensor.core.config import RunConfig
+    from sensor.engine.findings import MatchedRule
+    from sensor.ruleset.model import RuleSet
+    from sensor.startup import Installed, KernelSide
+
+
+def load_documents(config: RunConfig, managed: Path) -> tuple[RuleSet, Policy]:
+    """
+    Load rules and policy as *config* says; *managed* are the rules of this build.
+
+    Raises:
+        DocumentError: with every mistake of every file.
+    """
+    ruleset = load(config.rules or (managed,))
+    if config.policy is None:
+        return ruleset, Policy.builtin(is_host_in_scope=config.host_in_scope)
+    known = [FLOOD_RULE.id, *(rule.id for rule in ruleset.rules)]
+    return ruleset, load_policy(config.policy, known, is_host_in_scope=config.host_in_scope)
+
+
+class RulesInForce:
+    """Matchers by table generation."""
+
+    def __init__(self, kernel: KernelSide, failed: Callable[[str, Exception], None]) -> None:
+        """*failed* is told the rule's name and what it raised."""
+        self._kernel = kernel
+        self._failed = failed
+        self._matchers: dict[int, Matcher] = {}
+        self._canaries: dict[int, Mapping[str, int]] = {}
+        self.installed: Installed | None = None
+
+    def install(self, ruleset: RuleSet) -> Installed:
+        """Make *ruleset* the live generation. Raises TableError; the one before stays."""
+        installed = self._kernel.install(ruleset.clauses)
+        self._matchers[installed.number] = Matcher(ruleset, self._failed)
+        self._canaries[installed.number] = installed.canaries
+        for number in sorted(self._matchers)[:-GENERATIONS]:
+            del self._matchers[number], self._canaries[number]
+        self.installed = installed
+        return installed
+
+    def canaries(self, generation: int) -> Mapping[str, int]:
+        """The canaries' bits of a generation."""
+        return self._canaries.get(generation, {})
+
+    def match(self, event: Any, candidates: int) -> Iterable[MatchedRule]:  # noqa: ANN401  # the event classes are generated
+        """The rules that match, judged by the generation that classified the event."""
+        matcher = self._matchers.get(event.generation)
+        return matcher.match(event, candidates) if matcher else ()
+
+
+def statuses(ruleset: RuleSet, kinds: Iterable[str]) -> dict[str, RuleStatus]:
+    """Rule → its status on this node, where the probes of *kinds* run."""
+    loaded = set(kinds)
+    result = {}
+    for rule in ruleset.rules:
+        missing = sorted(set(rule.kinds) - loaded)
+        if rule.status.value == "blind":
+            status = RuleStatus(RuleState.BLIND, rule.reason)
+        elif missing and len(missing) == len(set(rule.kinds)):
+            status = RuleStatus(RuleState.BLIND, f"no probe for {', '.join(missing)} on this node")
+        elif missing:
+            status = RuleStatus(RuleState.DEGRADED, f"no probe for {', '.join(missing)} on this node")
+        else:
+            status = RuleStatus(RuleState(rule.status.value), rule.reason)
+        result[rule.id] = status
+    return result
