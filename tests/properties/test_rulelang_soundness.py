@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random conditions over random events: the compiler, the clauses and the interpreter agree."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sensor.events.common import FrameFlag
+from sensor.events.dimensions import Profile
+from sensor.rulelang.clauses import RuleTerms, assign, terms_of
+from sensor.rulelang.codegen import compile_condition
+from sensor.rulelang.dimensions_of import survivors
+from sensor.rulelang.getters import O_PATH
+from sensor.rulelang.interpret import holds
+from sensor.rulelang.optimize import for_kind, normalize
+from tests.unit.events_factory import make_event, make_workload
+from tests.unit.rulelang.conditions import names, tree
+
+PATHS = ["/etc/shadow", "/etc/sudoers.d/x", "/shadow", "/", "/bin/sh", "/usr/bin/sh", "/home/u/.ssh/id_rsa", "/x/shadow", "/run/x", "/var/run/x",
+         "/dev/shm/a", "/etc/" + "n" * 40, "/p" * 80 + "/shadow", "rel/shadow", "shadow", "/a/.ssh/id_rsa", "/etc/a/../shadow", "../etc/shadow"]
+PREFIXES = ["/", "/etc", "/etc/", "/bin/", "/var/run/", "/dev/shm/", "/home/u/.ssh", "/p" * 70, "rel"]
+SUFFIXES = ["/shadow", "shadow", "/.ssh/id_rsa", "dow", "/u/.ssh/id_rsa", "/", "/etc/shadow"]
+GLOBS = ["/etc/*", "*/shadow", "/home/*/.ssh/id_rsa", "/etc/shado?", "/etc/[st]hadow", "/etc/shadow", "@(/etc|/x)/shadow"]
+COMMS = ["cat", "sh", "sshd", "a-name-of-15-by", "a-name-of-15-bytes-and-more", "x"]
+ADDRESSES = ["10.0.0.1", "10.0.0.0/8", "::ffff:10.0.0.1", "2001:db8::1", "2001:db8::/32", "::/0", "0.0.0.0/0", "::1", "169.254.169.254", "::"]
+RESULTS = ["SUCCESS", "ENOENT", "EACCES", "EINPROGRESS"]
+FLAGS = ["O_CREAT", "O_TRUNC", "O_RDONLY", "O_EXCL", "O_WRONLY", "O_"]
+
+
+def some(values):
+    """Return a list operand of one to three values."""
+    return st.lists(st.sampled_from(values), min_size=1, max_size=3).map(lambda chosen: "(" + ", ".join(f'"{one}"' for one in chosen) + ")")
+
+
+def one_of(values):
+    """Return one quoted value."""
+    return st.sampled_from(values).map(lambda value: f'"{value}"')
+
+
+def texts_on(field, equal=None, prefix=None, suffix=None, globs=None):
+    """Return tests of a text field."""
+    choices = []
+    if equal:
+        choices += [st.tuples(st.sampled_from(["=", "!="]), one_of(equal)), st.tuples(st.sampled_from(["in", "intersects"]), some(equal))]
+    if prefix:
+        choices += [st.tuples(st.just("startswith"), one_of(prefix)), st.tuples(st.just("pmatch"), some(prefix))]
+    if suffix:
+        choices += [st.tuples(st.sampled_from(["endswith", "contains", "icontains"]), one_of(suffix))]
+    if globs:
+        choices += [st.tuples(st.sampled_from(["glob", "iglob"]), one_of(globs))]
+    choices.append(st.just(("exists", "")))
+    return st.one_of(choices).map(lambda pair: f"{field} {pair[0]} {pair[1]}")
+
+
+def number_tests(field, numbers):
+    """Return tests of a number."""
+    return st.tuples(st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.sampled_from(numbers)).map(lambda pair: f"{field} {pair[0]} {pair[1]}")
+
+
+LEAVES = st.one_of(
+    *(texts_on(field, PATHS, PREFIXES, SUFFIXES, GLOBS) for field in ("fd.name", "proc.exepath", "fs.path.name", "fd.nameraw")),
+    texts_on("fd.directory", ["/etc", "/", "/etc/", "/etc/sudoers.d", "/bin", "/home/u/.ssh"], PREFIXES, ["/.ssh", "etc", "/etc"], ["/etc*"]),
+    texts_on("fd.filename", ["shadow", "x", "id_rsa", "n" * 40, ""], None, ["dow"], ["sh*"]),
+    *(texts_on(field, COMMS, ["s"], ["d"], ["s*"]) for field in ("proc.name", "proc.pname", "proc.aname", "proc.aname[2]", "tolower(proc.name)")),
+    texts_on("evt.type", ["open", "openat", "execve", "execveat", "connect", "creat", "socket"]),
+    texts_on("container.id", ["host", "c0ffeec0ffee", "other"], ["h"]),
+    texts_on("evt.res", RESULTS, ["E"]),
+    texts_on("evt.arg.flags", ["O_RDONLY"], None, FLAGS),
+    texts_on("fd.typechar", ["4", "6", "f", "u", "d"]),
+    texts_on("fd.l4proto", ["tcp", "udp"]),
+    texts_on("fd.nameraw", ["/etc/shadow"], ["../"], ["/../", "../"]),
+    *(texts_on(field, ADDRESSES) for field in ("fd.rip", "fd.sip", "fd.snet", "fd.ip", "fd.net", "fd.cip")),
+    *(number_tests(field, [0, 80, 443, 70000]) for field in ("fd.rport", "fd.sport", "fd.port", "fd.lport")),
+    number_tests("fd.num", [-1, 0, 3]),
+    number_tests("evt.rawres", [-1, 0, -115, -2, 3]),
+    number_tests("proc.tty", [0, 1, 34816]),
+    number_tests("proc.apid[1]", [999]),
+    number_tests("len(proc.name)", [3]),
+    st.sampled_from(
+        [f"{field} {op} {value}" for field in ("evt.failed", "evt.is_open_read", "evt.is_open_write", "evt.is_open_create", "evt.is_open_exec")
+         for op in ("=", "!=") for value in ("true", "false")]
+        + ["evt.dir=<", "evt.dir=>", "evt.num=0", "evt.num>=0", "a_macro", "another_macro", "proc.name in (a_list)"]
+    ),
+)  # fmt: skip
+
+
+CONDITIONS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        inner.map(lambda text: f"not ({text})"),
+        st.lists(inner, min_size=2, max_size=4).map(lambda parts: "(" + " and ".join(parts) + ")"),
+        st.lists(inner, min_size=2, max_size=4).map(lambda parts: "(" + " or ".join(parts) + ")"),
+    ),
+    max_leaves=8,
+)
+
+KNOWN = names({"a_macro": "evt.type in (open, openat) and fd.num>=0", "another_macro": "not a_macro or proc.name = sh"}, {"a_list": ("cat", "sh")})
+
+text = st.sampled_from([path.encode() for path in PATHS] + [b"", b"memfd:x", b"\xff/shadow", b"/etc/shadow/"])
+comm = st.sampled_from([value.encode()[:15] for value in COMMS] + [b""])
+
+
+@st.composite
+def events(draw):
+    """Draw an event of any kind, whole or damaged."""
+    kind = draw(st.sampled_from(["open", "exec", "connect"]))
+    flags = 0
+    for flag in (FrameFlag.PATH_CUT, FrameFlag.PATH_DETACHED, FrameFlag.ASKED_CUT, FrameFlag.ASKED_FAULTED, FrameFlag.EXE_CUT, FrameFlag.EXE_DETACHED,
+                 FrameFlag.CWD_CUT, FrameFlag.CMDLINE_FAULTED):  # fmt: skip
+        if draw(st.integers(0, 7)) == 0:
+            flags |= int(flag)
+    workload = make_workload(draw(st.sampled_from(list(Profile))))
+    values = {
+        "workload": workload, "comm": draw(comm), "pcomm": draw(comm), "exe_path": draw(text), "tty_dev": draw(st.sampled_from([0, 1, 34816])),
+        "ppid": draw(st.sampled_from([0, 999])), "ret": draw(st.sampled_from([0, 3, -1, -2, -13, -115])),
+        "ancestors": draw(st.sampled_from([(), ((999, b"sh"),), ((999, b"x"), (1, b"sshd"))])),
+    }  # fmt: skip
+    if kind == "connect":
+        family = draw(st.sampled_from([1, 2, 10]))
+        v4 = st.sampled_from(["10.0.0.1", "169.254.169.254", "0.0.0.0"])
+        v6 = st.sampled_from(["2001:db8::1", "::1", "::", "::ffff:10.0.0.1"])
+        address = st.one_of(v4, v6) if family == 10 else v4
+        values |= {"family": family, "protocol": draw(st.sampled_from([6, 17, 0])), "dport": draw(st.sampled_from([0, 80, 443])),
+                   "sport": draw(st.sampled_from([0, 80, 40000])), "daddr": draw(address), "saddr": draw(address), "unix_path": draw(text)}
+        if family == 1:
+            values |= {"dport": 0, "sport": 0, "daddr": "::", "saddr": "::"}
+    if kind == "open":
+        asked = draw(text)
+        if b".." in asked.split(b"/"):
+            flags |= int(FrameFlag.DOTDOT)
+        open_flags = sum(draw(st.sets(st.sampled_from([os.O_CREAT, os.O_TRUNC, os.O_EXCL, os.O_APPEND, os.O_DIRECTORY, O_PATH]), max_size=3)))
+        values |= {"open_flags": open_flags | draw(st.integers(0, 3)), "asked": asked, "dirfd": draw(st.sampled_from([-100, 5])),
+                   "syscall": draw(st.sampled_from([2, 85, 257, 437])), "open_mode": draw(st.sampled_from([0, 0o755])),
+                   "path": draw(text) if values["ret"] >= 0 else b""}
+    if kind == "exec":
+        values["asked"] = draw(text)
+    if kind != "connect" and draw(st.booleans()):
+        flags |= int(FrameFlag.FS_PATH)
+        values["fs_path"] = draw(text)
+    return make_event(kind, flags=flags, **values)
+
+
+def closures(path):
+    """Return a link of the pretended root: /etc/shadow leads to /x/shadow."""
+    return (b"/x/shadow",) if path == b"/etc/shadow" else ()
+
+
+@lru_cache(maxsize=4096)
+def compiled(condition):
+    """Return the tree and, per kind, function and clauses."""
+    checked = tree(condition, KNOWN)
+    normal = normalize(checked, closures)
+    kinds = {}
+    for kind in ("open", "exec", "connect"):
+        special = for_kind(normal, kind)
+        terms = terms_of(special, kind)
+        clauses, _ = assign(kind, [RuleTerms("r", True, terms)])
+        kinds[kind] = (compile_condition(special, "r").match, clauses)
+    return checked, kinds
+
+
+def with_path(event, path):
+    """Return *event* seen under another path."""
+    other = make_event("open" if event.kind_name == "open" else "exec")
+    other.__dict__.update(event.__dict__)
+    setattr(other, "path" if event.kind_name == "open" else "exe_path", path)
+    return other
+
+
+@settings(max_examples=int(os.environ.get("SCOUT_EXAMPLES", "400")), deadline=None, suppress_health_check=list(HealthCheck))
+@given(condition=CONDITIONS, event=events())
+def test_compiler_clauses_and_interpreter_agree(condition, event):
+    """The generated function returns what the interpreter returns, and a match has kept a clause."""
+    checked, kinds = compiled(condition)
+    match, clauses = kinds[event.kind_name]
+    meaning = holds(checked, event, closures)
+    assert match(event) == meaning
+    matched = meaning
+    if event.kind_name != "connect" and event.flags & FrameFlag.FS_PATH and event.fs_path:
+        matched = matched or holds(checked, with_path(event, event.fs_path), closures)
+    if matched:
+        assert survivors(clauses, event)
