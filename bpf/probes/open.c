@@ -15,6 +15,9 @@
  * Blind to  io_uring, 32-bit calls, open_by_handle_at.
  */
 #define O_ACCMODE 3
+/* f_flags and f_path are near each other, so one read has both; f_path stood in front until 6.x. */
+#define MEMBERS_AT (OFF_file__f_flags < OFF_file__f_path__mnt ? OFF_file__f_flags : OFF_file__f_path__mnt)
+#define MEMBERS_END (OFF_file__f_flags + 4 > OFF_file__f_path__dentry + 8 ? OFF_file__f_flags + 4 : OFF_file__f_path__dentry + 8)
 #define CREATION_BITS(flags)                                                                       \
 	(((flags) >> 6 & 1) | ((flags) >> 8 & 2) | ((flags) >> 5 & 4) | ((flags) >> 7 & 8)) /* O_CREAT 0100, O_TRUNC 01000, O_EXCL 0200, O_APPEND 02000 */
 
@@ -119,7 +122,7 @@ static __always_inline int open_failed(void *ctx, struct mask *mask, struct clau
 
 static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, union key *key, int nr, long ret)
 {
-	u64 members[(OFF_file__f_path__dentry + 8 - OFF_file__f_flags + 7) / 8];
+	u64 members[(MEMBERS_END - MEMBERS_AT + 7) / 8];
 	struct dentry_head head, above;
 	void *file = file_of(ret), *dentry, *vfsmount, *root, *name;
 	struct scratch *s;
@@ -127,12 +130,11 @@ static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct c
 	u64 word = 0;
 	int named, placed;
 
-	/* f_flags .. f_path are near each other: one read */
-	if (read_kernel(members, sizeof(members), file + OFF_file__f_flags))
+	if (read_kernel(members, sizeof(members), file + MEMBERS_AT))
 		return 0;
-	flags = *(u32 *)members;
-	vfsmount = *(void **)((void *)members + OFF_file__f_path__mnt - OFF_file__f_flags);
-	dentry = *(void **)((void *)members + OFF_file__f_path__dentry - OFF_file__f_flags);
+	flags = *(u32 *)((void *)members + OFF_file__f_flags - MEMBERS_AT);
+	vfsmount = *(void **)((void *)members + OFF_file__f_path__mnt - MEMBERS_AT);
+	dentry = *(void **)((void *)members + OFF_file__f_path__dentry - MEMBERS_AT);
 	if (!keep(mask, &table->access[flags & O_ACCMODE]))
 		return 0;
 	if (read_head(&head, dentry))

@@ -41,13 +41,13 @@ def test_every_wanted_member_resolves_here():
 
 @needs_btf
 def test_asking_btf_is_quick():
-    """The agent's start waits for it; 5.5 MB of types take about 20 ms, best of five."""
+    """The agent's start waits for it; 5.5 MB of types take about 20 ms, best of five (``SCOUT_SLOW`` times as long in a guest)."""
     spent_s = []
     for _ in range(5):
         began_s = time.perf_counter()
         from_btf(WANTED)
         spent_s.append(time.perf_counter() - began_s)
-    assert min(spent_s) < 0.040
+    assert min(spent_s) < 0.040 * float(os.environ.get("SCOUT_SLOW") or 1)
 
 
 @needs_btf

@@ -28,6 +28,10 @@ BPF = Path(__file__).resolve().parents[2] / "bpf"
 MOST_DESCRIPTORS = 253  # SCM_MAX_FD: more do not fit into one message
 ID_MASK = 0xFFFFFFFF  # below 5.5 a cgroup's id is 32 bits
 
+pytestmark = pytest.mark.skipif(
+    "SCOUT_SLOW" in os.environ and os.environ.get("SCOUT_FEATURES") != "oldest", reason="a guest does this in its oldest form, which takes a minute"
+)
+
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory) -> dict[str, bytes]:
