@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The composition root: builds every object and runs the agent's one loop.
+
+The loop is woken, by frames, signals, changed files or a window that closes,
+and never polls. Its order of work: the reserved lane first, then the common
+one, then everything else. An error in one event is counted and said once; the
+loop goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sensor.adapters.inotify import Watch
+from sensor.core.clock import RealClock
+from sensor.core.counters import Count, Counters, render
+from sensor.core.errors import DocumentError, FrameError, FrameTooShort, ScoutError, UnknownEventKind
+from sensor.core.log import logger
+from sensor.engine.aggregate import Aggregator
+from sensor.engine.findings import FindingBuilder, FindingContext
+from sensor.engine.redact import RedactConfig, Redactor
+from sensor.events.common import Lane
+from sensor.events.decode import decode
+from sensor.events.dimensions import Profile
+from sensor.health.state import Health, ProbeStatus
+from sensor.pipeline import Pipeline
+from sensor.probes.programs import PROBES
+from sensor.rules_in_force import RulesInForce, load_documents, statuses
+from sensor.sinks.jsonlines import JsonLinesSink
+from sensor.sinks.text import TextSink, wants_colour
+from sensor.startup import Startup
+from sensor.workloads import cgroups
+from sensor.workloads.processes import ProcessTable
+from sensor.workloads.table import WorkloadTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.core.config import RunConfig
+    from sensor.core.paths import DataRoot
+    from sensor.core.ports import Sink
+    from sensor.recording.record import Recorder
+
+CANARY_PERIOD_S = 60.0
+"""How often the agent's own acts are repeated; `/readyz` is about the last round."""
+
+SETTLE_S = 0.2
+"""Quiet time after a file changed before rules are loaded: editors and the kubelet write several."""
+
+_LOGGED_FAILURES = 100
+"""Failures of rules and events that are logged one by one; all are counted."""
+
+
+def make_sink(config: RunConfig, counters: Counters) -> Sink:
+    """The sink on descriptor 1: text for people on a terminal, JSON lines otherwise."""
+    is_terminal = os.isatty(1)
+    if config.output == "text" or (config.output == "auto" and is_terminal):
+        return TextSink(1, counters, colour=wants_colour(is_terminal=is_terminal, environment=os.environ))
+    return JsonLinesSink(1, counters)
+
+
+def boot_id() -> str:
+    """This boot's id; recordings carry theirs."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+class Agent:
+    """One running sensor."""
+
+    def __init__(self, config: RunConfig, data: DataRoot, *, record: Callable[[Agent], Recorder] | None = None) -> None:
+        """
+        Bring everything up; when this returns, acts become findings.
+
+        Args:
+            config: what the command line said.
+            data: where probes and rules are.
+            record: makes the recorder when frames are to be recorded as well.
+
+        Raises:
+            ScoutError: it cannot run here; nothing is attached then.
+        """
+        self._log = logger("agent")
+        self._config = config
+        self._managed = data.rules
+        self.clock = RealClock()
+        self.counters = Counters()
+        self.health = Health()
+        self._failures = 0
+        self._stop = False
+        self._reload_at_ns: int | None = None
+        self._canary_at_ns = 0
+        startup = Startup(config.kernel, data)
+        try:
+            self.ruleset, policy = load_documents(config, data.rules)
+        except BaseException:
+            startup.abandon()
+            raise
+        self.kernel = startup.finish(self.clock, self._perf_lost)
+        try:
+            self._bring_up(policy, record)
+        except BaseException:
+            self.kernel.close()
+            raise
+
+    def _bring_up(self, policy: Any, record: Callable[[Agent], Recorder] | None) -> None:  # noqa: ANN401  # engine.decide.Policy
+        kernel, config = self.kernel, self._config
+        for probe in PROBES:
+            why = kernel.session.failed.get(probe.name, "")
+            self.health.probe(probe.name, ProbeStatus(not why, why))
+            if why:
+                self._log.error("a probe is missing", probe=probe.name, why=why)
+        self.health.expect(kernel.canaries.expected())
+        self.counters.attach_kernel(kernel.session.losses, self._flooded)
+        self._finder = cgroups.PathFinder(kernel.hierarchy.mount_point)
+        self.workloads = WorkloadTable(self.counters, resolve=self._finder, learned=self._learned)
+        self.workloads.load(cgroups.scan(kernel.hierarchy.mount_point, counters=self.counters))
+        self._processes = ProcessTable(self.counters)
+        context = FindingContext(boot_id=boot_id(), clock=self.clock, redactor=Redactor(RedactConfig()), node=config.node or os.uname().nodename)
+        self._builder = FindingBuilder(context)
+        self.rules = RulesInForce(kernel, self._rule_failed)
+        self._sink = make_sink(config, self.counters)
+        self.pipeline = Pipeline(
+            match=self.rules.match, policy=policy, builder=self._builder, aggregator=Aggregator(self.clock), sinks=(self._sink,), counters=self.counters
+        )
+        for warning in self.ruleset.warnings:
+            self._log.warning(str(warning))
+        installed = self.rules.install(self.ruleset)
+        waiting = kernel.prove(installed)
+        for kind, lane in kernel.canaries.seen:
+            self.health.seen(kind, lane.name.lower())
+        self.health.set_rules(statuses(self.ruleset, kernel.kinds))
+        self._recorder = record(self) if record else None
+        self._watch = Watch([*(config.rules or ()), *([config.policy] if config.policy else [])]) if config.watch else None
+        self._server = self._serve() if config.status_port else None
+        self._frames(waiting)
+        self._canary_at_ns = self.clock.monotonic_ns() + int(CANARY_PERIOD_S * 1e9)
+
+    def _serve(self) -> Any:  # noqa: ANN401  # health.server.StatusServer, imported only here
+        from sensor.adapters.metrics import Metrics  # noqa: PLC0415  # 11 MiB, only where a port is asked for
+        from sensor.health.server import StatusServer, status_routes  # noqa: PLC0415  # as above
+
+        metrics = Metrics(self.counters, self.health, build={"rules": self.ruleset.hash})
+        server = StatusServer(status_routes(self.health, metrics), clock=self.clock, host=self._config.status_address, port=self._config.status_port)
+        server.start()
+        self.health.watch("status server", server.is_alive)
+        return server
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT, then drain, tell the counts, and detach everything."""
+        selector = selectors.DefaultSelector()
+        for fd in self.kernel.stream.epoll_fds:
+            selector.register(fd, selectors.EVENT_READ, self._drain)
+        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        before = signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+            signal.signal(number, lambda _number, _frame: None)
+        selector.register(wake_read, selectors.EVENT_READ, lambda: self._signals(os.read(wake_read, 64)))
+        if self._watch:
+            selector.register(self._watch.fd, selectors.EVENT_READ, self._changed)
+        self._log.info(
+            "watching", rules=len(self.ruleset.rules), probes=list(self.kernel.kinds), transport="ring buffer" if self.kernel.features.ringbuf else "perf buffer"
+        )
+        try:
+            while not self._stop:
+                for key, _ready in selector.select(self._timeout_s()):
+                    key.data()
+                self._due()
+        finally:
+            signal.set_wakeup_fd(before)
+            selector.close()
+            os.close(wake_read)
+            os.close(wake_write)
+            self.close()
+
+    def close(self) -> None:
+        """Take what is still in the kernel's buffers, report what was held back, detach."""
+        while frames := self.kernel.stream.take():
+            self._frames(frames)
+        self.pipeline.finish()
+        if self._server:
+            self._server.close()
+        if self._recorder:
+            self._recorder.finish({reason: sum(values) for reason, values in self.kernel.session.losses().items()})
+        sys.stderr.write(render(self.counters.snapshot()))
+        sys.stderr.flush()
+        self.counters.attach_kernel(None)
+        self._sink.close()
+        if self._watch:
+            self._watch.close()
+        self._finder.close()
+        self.kernel.close()
+
+    def _timeout_s(self) -> float:
+        now = self.clock.monotonic_ns()
+        moments = [moment for moment in (self.pipeline.next_due_ns(), self._reload_at_ns, self._canary_at_ns) if moment is not None]
+        return max(0.0, (min(moments) - now) / 1e9)
+
+    def _due(self) -> None:
+        now = self.clock.monotonic_ns()
+        self.pipeline.tell_due()
+        if self._reload_at_ns is not None and now >= self._reload_at_ns:
+            self._reload_at_ns = None
+            self.reload()
+        if now >= self._canary_at_ns:
+            self._canary_at_ns = now + int(CANARY_PERIOD_S * 1e9)
+            self.clock.resync()
+            self._builder.resync()
+            self.health.expect(self.kernel.canaries.expected())
+            self.kernel.canaries.act()
+
+    def _drain(self) -> None:
+        frames = self.kernel.stream.take()
+        while frames and not self._stop:
+            self._frames(frames)
+            frames = self.kernel.stream.take()
+
+    def _frames(self, frames: Any) -> None:  # noqa: ANN401  # any iterable of bytes
+        for frame in frames:
+            try:
+                self._frame(frame)
+            except Exception as error:  # noqa: BLE001  # one of the loop's three places: an event must not end the agent
+                self._failed("an event could not be handled", error)
+
+    def _frame(self, frame: bytes) -> None:
+        try:
+            event = decode(frame)
+        except FrameTooShort:
+            self.counters.add(Count.DECODE_TOO_SHORT)
+            return
+        except UnknownEventKind:
+            self.counters.add(Count.DECODE_UNKNOWN_KIND)
+            return
+        except FrameError:
+            self.counters.add(Count.DECODE_DAMAGED)
+            return
+        if self.kernel.take_canary(event, self.rules.canaries(event.generation)):
+            self.health.seen(event.kind_name, Lane(event.lane).name.lower())
+            return
+        if event.tgid == self.kernel.agent_tgid:
+            return
+        self.counters.event(event.kind_name, "reserved" if event.lane else "common")
+        if self._recorder:
+            self._recorder.frame(frame, event.lane, self.clock.monotonic_ns())
+        if event.kind_name == "exit":
+            self._processes.gone(event.tgid, event.start_ns)
+            return
+        event.workload = self.workloads.lookup(event)
+        self.pipeline.handle(event)
+
+    def _learned(self, cgroup_id: int, profile: Profile) -> None:
+        """The kernel is told what a cgroup is, so that its next act is judged by what it can match."""
+        try:
+            if profile is Profile.UNKNOWN:
+                self.kernel.session.forget_profile(cgroup_id)
+            else:
+                self.kernel.session.set_profile(cgroup_id, profile)
+        except OSError:
+            self.counters.add(Count.WORKLOADS_NOT_LOADED)
+
+    def _flooded(self) -> dict[str, int]:
+        paths = dict(self.workloads.paths())
+        return {
+            os.fsdecode(paths.get(cgroup_id, b"")) or (f"cgroup {cgroup_id}" if cgroup_id else "workloads not known yet"): count
+            for cgroup_id, count in self.kernel.session.flooded().items()
+        }
+
+    def _perf_lost(self, count: int) -> None:
+        self.counters.add(Count.STREAM_PERF_LOST, count)
+
+    def _rule_failed(self, rule: str, error: Exception) -> None:
+        self.counters.add(Count.ENGINE_RULE_FAILED)
+        self._failed(f"rule {rule} failed", error)
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self._failures += 1
+        if self._failures <= _LOGGED_FAILURES:
+            self._log.error(what, error=f"{type(error).__name__}: {error}")
+
+    def _changed(self) -> None:
+        if self._watch and self._watch.drain():
+            self._reload_at_ns = self.clock.monotonic_ns() + int(SETTLE_S * 1e9)
+
+    def _signals(self, numbers: bytes) -> None:
+        for number in numbers:
+            if number in {signal.SIGTERM, signal.SIGINT}:
+                self._stop = True
+            elif number == signal.SIGHUP:
+                self.reload()
+            elif number == signal.SIGUSR1:
+                sys.stderr.write(render(self.counters.snapshot()))
+                sys.stderr.flush()
+
+    def reload(self) -> None:
+        """Load rules and policy anew; with a mistake, what is in force stays."""
+        try:
+            ruleset, policy = load_documents(self._config, self._managed)
+            self.rules.install(ruleset)
+        except DocumentError as error:
+            self.health.degrade("rules", str(error))
+            self._log.error("the new rules have mistakes; the ones before stay in force", mistakes=[str(problem) for problem in error.problems] or [str(error)])
+            return
+        except ScoutError as error:
+            self.health.degrade("rules", str(error))
+            self._log.error("the new rules cannot be installed; the ones before stay in force", why=str(error))
+            return
+        self.ruleset = ruleset
+        self.pipeline.policy = policy
+        self.health.recover("rules")
+        self.health.set_rules(statuses(ruleset, self.kernel.kinds))
+        if self._watch:
+            self._watch.renew([*self._config.rules, *([self._config.policy] if self._config.policy else [])])
+        self._log.info("rules loaded anew", rules=len(ruleset.rules), generation=self.rules.installed.number if self.rules.installed else 0)
