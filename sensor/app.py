@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sensor.core.config import RunConfig
     from sensor.core.paths import DataRoot
     from sensor.core.ports import Sink
+    from sensor.probes.session import LoaderProcess
     from sensor.recording.record import Recorder
 
 CANARY_PERIOD_S = 60.0
@@ -73,13 +74,14 @@ def boot_id() -> str:
 class Agent:
     """One running sensor."""
 
-    def __init__(self, config: RunConfig, data: DataRoot, *, record: Callable[[Agent], Recorder] | None = None) -> None:
+    def __init__(self, config: RunConfig, data: DataRoot, *, loader: LoaderProcess | None = None, record: Callable[[Agent], Recorder] | None = None) -> None:
         """
         Bring everything up; when this returns, acts become findings.
 
         Args:
             config: what the command line said.
             data: where probes and rules are.
+            loader: the loader's child, when it was started already.
             record: makes the recorder when frames are to be recorded as well.
 
         Raises:
@@ -95,7 +97,7 @@ class Agent:
         self._stop = False
         self._reload_at_ns: int | None = None
         self._canary_at_ns = 0
-        startup = Startup(config.kernel, data)
+        startup = Startup(config.kernel, data, loader)
         try:
             self.ruleset, policy = load_documents(config, data.rules)
         except BaseException:

@@ -75,9 +75,9 @@ def _subsys(hierarchy: cgroups.Hierarchy) -> int | None:
 class Startup:
     """The way from nothing to loaded probes, in two halves."""
 
-    def __init__(self, config: KernelConfig, data: DataRoot) -> None:
+    def __init__(self, config: KernelConfig, data: DataRoot, loader: LoaderProcess | None = None) -> None:
         """
-        Start the loader and give it its job.
+        Give the loader its job; *loader* is one that was started already.
 
         Raises:
             PrivilegeMissing: not allowed to load programs.
@@ -90,7 +90,7 @@ class Startup:
         if kernel.old_enough_to_refuse:
             raise KernelUnsupported(f"kernel {kernel.release} is older than 4.14", hint="Scout runs on 4.14 and newer")
         self._config = config
-        self._loader = LoaderProcess()
+        self._loader = loader or LoaderProcess()
         try:
             tracefs = find_tracefs()
             self.features: Features = kernel_features.detect(tracefs).restricted(config.features)

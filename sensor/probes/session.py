@@ -155,7 +155,9 @@ class LoaderProcess:
         return Session(maps=dict(zip(answer.maps, fds[:names], strict=True)), links=links, failed=answer.failed, instructions=answer.instructions)
 
     def stop(self) -> None:
-        """End the child and wait for it."""
+        """End the child and wait for it; may be called again."""
+        if self._sock.fileno() < 0:
+            return
         self._child.kill()
         self._child.wait()
         self._sock.close()

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+What people type. Parses, calls, prints errors as people read them; knows no more.
+
+Modules are imported by the command that needs them, so that ``scout run`` has
+its loader at work before the rest of the agent is even read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor.core.errors import DocumentError, ScoutError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Command = Callable[[argparse.Namespace], int]
+
+EXIT_CODES = "exit codes: 0 ok, 1 failure, 2 usage, 3 rules or policies have mistakes, 4 this machine cannot run it, 5 probes, 6 a recording is damaged"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of exiting, so that an unknown flag is an error like any other."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UsageError(message, hint=f"see {self.prog} --help")
+
+
+def _rules_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rules", type=Path, action="append", default=[], metavar="PATH", help="rule file or folder (again for more, later ones override); default: the managed rules"
+    )
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    _rules_option(parser)
+    parser.add_argument("--policy", type=Path, metavar="PATH", help="ruleset file or folder; default: every rule, log")
+    parser.add_argument("--output", choices=("auto", "text", "json"), default="auto", help="auto: text on a terminal, otherwise a JSON line each")
+    parser.add_argument("--containers-only", action="store_true", help="leave the host's own processes out of scope")
+    parser.add_argument("--node", default="", metavar="NAME", help="name of the node in findings; default: the host's name")
+    parser.add_argument("--status-port", type=int, default=0, metavar="PORT", help="serve /metrics, /healthz, /readyz and /rules there; default: no port")
+    parser.add_argument("--status-address", default="127.0.0.1", metavar="ADDRESS", help="address of that port (default: %(default)s)")
+    parser.add_argument("--no-watch", action="store_true", help="load changed rules on SIGHUP only, not by themselves")
+    parser.add_argument("--strict", action="store_true", help="refuse to start when a probe cannot be loaded, instead of going on without it")
+    parser.add_argument("--offsets", type=Path, metavar="FILE", help="offset table for this kernel, instead of BTF and headers")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="least level of log lines on standard error")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="scout", description="Kubernetes runtime security: from a system call on this node to a finding.", epilog=EXIT_CODES)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    def add(name: str, text: str, command: Command) -> argparse.ArgumentParser:
+        child = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=EXIT_CODES)
+        child.set_defaults(run=command)
+        return child
+
+    _run_options(add("run", "watch this machine and print findings", _run))
+    record = add("record", "watch as run does, and write every frame to a file", _record)
+    record.add_argument("file", type=Path, help="the recording to make; it holds command lines as they were, secrets included")
+    record.add_argument("--max-bytes", type=int, default=1 << 30, metavar="N", help="most bytes of the file (default: 1 GiB)")
+    record.add_argument("--overwrite", action="store_true", help="replace the file when it exists")
+    _run_options(record)
+    replay = add("replay", "run a recording through the rules again", _replay)
+    replay.add_argument("file", type=Path, help="a recording")
+    _rules_option(replay)
+    replay.add_argument("--policy", type=Path, metavar="PATH", help="ruleset file or folder; default: every rule, log")
+    replay.add_argument("--output", choices=("auto", "text", "json"), default="auto", help="as for run")
+    rules = add("rules", "check, list, explain and test rules", _rules_help)
+    actions = rules.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    for name, text, several in (
+        ("check", "read rule files and tell every mistake and warning", True),
+        ("list", "list the rules", True),
+        ("test", "run the rules' cases", True),
+    ):
+        action = actions.add_parser(name, help=text, epilog=EXIT_CODES)
+        action.add_argument("paths", type=Path, nargs="*" if several else 1, metavar="PATH", help="rule files and folders; default: the managed rules")
+        action.set_defaults(run=_rules)
+        if name == "list":
+            action.add_argument("--json", action="store_true", help="for machines")
+    explain = actions.add_parser("explain", help="show what a rule became: clauses, generated function", epilog=EXIT_CODES)
+    explain.add_argument("rule", help="id or name")
+    _rules_option(explain)
+    explain.set_defaults(run=_rules)
+    status = actions.add_parser("status", help="what each rule can see on this node, asked of the running sensor", epilog=EXIT_CODES)
+    status.add_argument("--status-port", type=int, default=9464, metavar="PORT", help="its status port (default: %(default)s)")
+    status.set_defaults(run=_rules)
+    doctor = add("doctor", "tell what this node offers, what scout will use, and what is missing", _doctor)
+    doctor.add_argument("--json", action="store_true", help="for machines")
+    version = add("version", "tell what is installed: build, rules, probes", _version)
+    version.add_argument("--json", action="store_true", help="for machines")
+    support = add("support", "write an archive for a bug report, without secrets", _support)
+    support.add_argument("file", type=Path, help="the archive to make (.tar.gz)")
+    support.add_argument("--status-port", type=int, default=0, metavar="PORT", help="ask the running sensor there for its counters")
+    offsets = add("offsets", "write this kernel's offset table, for kernels like it without BTF", _offsets)
+    offsets.add_argument("file", type=Path, nargs="?", help="where to write it; default: standard output")
+    return parser
+
+
+def _config(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # noqa: ANN202  # core.config.RunConfig, imported late
+    from sensor.core.config import RunConfig, kernel_from  # noqa: PLC0415
+
+    return RunConfig(
+        rules=tuple(options.rules),
+        policy=options.policy,
+        output=options.output,
+        host_in_scope=not options.containers_only,
+        status_address=options.status_address,
+        status_port=options.status_port,
+        node=options.node,
+        watch=not options.no_watch,
+        kernel=kernel_from(os.environ, strict=options.strict, offsets=options.offsets),
+    )
+
+
+def _agent(options: argparse.Namespace, record: bool) -> int:  # noqa: FBT001  # two callers, below
+    from sensor.core.log import Level, configure  # noqa: PLC0415
+    from sensor.probes.session import LoaderProcess  # noqa: PLC0415
+
+    loader = LoaderProcess() if os.geteuid() == 0 else None  # at work while the rest is imported
+    try:
+        from sensor.commands import start  # noqa: PLC0415
+
+        configure(level=Level.named(options.log_level))
+        agent = start(_config(options), loader, options if record else None)
+    finally:
+        if loader:
+            loader.stop()
+    agent.run()
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    return _agent(options, record=False)
+
+
+def _record(options: argparse.Namespace) -> int:
+    return _agent(options, record=True)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from sensor.commands import replay  # noqa: PLC0415
+
+    return replay(options.file, options.rules, options.policy, options.output)
+
+
+def _rules_help(_options: argparse.Namespace) -> int:
+    raise UsageError("rules needs an action", hint="see scout rules --help")
+
+
+def _rules(options: argparse.Namespace) -> int:
+    from sensor.commands import rules  # noqa: PLC0415
+
+    return rules(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from sensor.commands import doctor  # noqa: PLC0415
+
+    return doctor(as_json=options.json)
+
+
+def _version(options: argparse.Namespace) -> int:
+    from sensor.commands import version  # noqa: PLC0415
+
+    return version(as_json=options.json)
+
+
+def _support(options: argparse.Namespace) -> int:
+    from sensor.commands import support  # noqa: PLC0415
+
+    return support(options.file, options.status_port)
+
+
+def _offsets(options: argparse.Namespace) -> int:
+    from sensor.commands import offsets  # noqa: PLC0415
+
+    return offsets(options.file)
+
+
+def _tell(error: ScoutError) -> None:
+    from sensor.core.escape import visible  # noqa: PLC0415  # only when there is something to tell
+
+    lines = [f"scout: {error}"]
+    if isinstance(error, DocumentError):
+        lines += [str(problem) for problem in error.problems]
+    if error.hint:
+        lines.append(f"  hint: {error.hint}")
+    sys.stderr.write("\n".join(visible(line) for text in lines for line in text.split("\n")) + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the process's exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+        return int(options.run(options))
+    except ScoutError as error:
+        _tell(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output is gone; so is the need for it
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands do, once `sensor.cli` has read what was typed. Each returns the process's exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+from sensor.app import Agent, make_sink
+from sensor.core.config import KernelConfig, RunConfig
+from sensor.core.counters import Counters, render
+from sensor.core.errors import EnvironmentRefusal, UsageError
+from sensor.core.kernel import running_kernel
+from sensor.core.paths import find_data
+from sensor.engine.aggregate import Aggregator
+from sensor.engine.findings import FindingBuilder, FindingContext
+from sensor.engine.match import Matcher
+from sensor.engine.redact import RedactConfig, Redactor
+from sensor.events.cheader import spec_hash
+from sensor.pipeline import Pipeline
+from sensor.recording.record import Recorder, describe
+from sensor.recording.replay import ReplayContext
+from sensor.recording.replay import replay as replay_recording
+from sensor.rules_in_force import load_documents
+from sensor.rulelang.clauses import survivors
+from sensor.version import own_version
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sensor.probes.session import LoaderProcess
+
+_HTTP_TIMEOUT_S = 3.0
+_MOST_BYTES = 16 << 20
+
+
+def start(config: RunConfig, loader: LoaderProcess | None, recording: argparse.Namespace | None) -> Agent:
+    """Bring an agent up; with *recording*, one that writes its frames to ``recording.file``, too."""
+    data = find_data()
+
+    def record(agent: Agent) -> Recorder:
+        assert recording is not None  # noqa: S101  # only given when it is
+        header = describe(
+            agent.clock,
+            scout_version=own_version(data).scout,
+            spec_hash=spec_hash(),
+            rules_hash=agent.ruleset.hash,
+            cgroup_mode=agent.kernel.hierarchy.mode.value,
+            cgroup_controller=agent.kernel.hierarchy.controller,
+        )
+        return Recorder(
+            recording.file,
+            header,
+            counters=agent.counters,
+            clock=agent.clock,
+            cgroups=agent.workloads.paths(),
+            max_bytes=recording.max_bytes,
+            overwrite=recording.overwrite,
+        )
+
+    return Agent(config, data, loader=loader, record=record if recording else None)
+
+
+def replay(path: Path, rules: Sequence[Path], policy_path: Path | None, output: str) -> int:
+    """Run a recording through the rules; findings go to standard output, counts to standard error."""
+    counters = Counters()
+    config = RunConfig(rules=tuple(rules), policy=policy_path, output=output, kernel=KernelConfig())
+    ruleset, policy = load_documents(config, find_data().rules)
+    matcher = Matcher(ruleset, lambda _rule, _error: None)
+    sink = make_sink(config, counters)
+
+    def build(context: ReplayContext) -> Pipeline:
+        header = context.header
+        builder = FindingBuilder(
+            FindingContext(boot_id=header.boot_id, clock=context.clock, redactor=Redactor(RedactConfig()), node=header.node_name, replayed=True)
+        )
+        return Pipeline(match=matcher.match, policy=policy, builder=builder, aggregator=Aggregator(context.clock), sinks=(sink,), counters=counters)
+
+    def recompute(event: Any) -> int:  # noqa: ANN401  # the event classes are generated
+        return survivors(ruleset.clauses.get(event.kind_name, ()), event)
+
+    report = replay_recording(path, build, recompute=recompute, counters=counters)
+    sys.stderr.write(f"{report.frames} frames, {report.ending.value}\n" + render(counters.snapshot()))
+    sink.close()
+    return 0
+
+
+def rules(options: argparse.Namespace) -> int:
+    """The actions of ``scout rules``."""
+    from sensor.ruleset import report  # noqa: PLC0415  # not needed to run
+    from sensor.ruleset.load import load  # noqa: PLC0415  # as above
+
+    if options.action == "status":
+        return _status(options.status_port)
+    managed = find_data().rules
+    if options.action == "explain":
+        text = report.explain_text(load(tuple(options.rules) or (managed,)), options.rule)
+        sys.stdout.write(text + "\n")
+        return 0
+    paths = tuple(options.paths) or (managed,)
+    if options.action == "list":
+        rows = report.list_rows(load(paths))
+        sys.stdout.write(json.dumps(rows, indent=1) + "\n" if options.json else report.table(rows))
+        return 0
+    text, code = report.check_text(paths) if options.action == "check" else report.run_cases(paths)
+    sys.stdout.write(text + "\n")
+    return code
+
+
+def _status(port: int) -> int:
+    from sensor.health.state import RuleState, RuleStatus, render_rules  # noqa: PLC0415  # only here
+
+    body = json.loads(_ask(port, "/rules"))
+    sys.stdout.write(render_rules({name: RuleStatus(RuleState(value["status"]), value["reason"]) for name, value in body.items()}))
+    return 0
+
+
+def _ask(port: int, path: str) -> str:
+    """Ask the running sensor's status port on loopback."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=_HTTP_TIMEOUT_S) as answer:  # noqa: S310  # the scheme is a constant
+            text: str = answer.read(_MOST_BYTES).decode(errors="backslashreplace")
+            return text
+    except (urllib.error.URLError, OSError) as error:
+        raise EnvironmentRefusal(f"no sensor answers on 127.0.0.1:{port}: {error}", hint="start it with: scout run --status-port PORT") from error
+
+
+def doctor(*, as_json: bool) -> int:
+    """Tell what this node offers."""
+    from sensor.doctor import render as doctor_render  # noqa: PLC0415  # only here
+    from sensor.doctor.checks import examine, exit_code  # noqa: PLC0415
+    from sensor.doctor.facts import gather  # noqa: PLC0415
+    from sensor.probes.offsets.resolve import Places  # noqa: PLC0415
+
+    data = find_data()
+    checks = examine(gather(Places(tables=data.offsets if data.offsets.is_dir() else None)))
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    sys.stdout.write(doctor_render.as_json(checks) if as_json else doctor_render.as_text(checks, colour=colour))
+    return exit_code(checks)
+
+
+def version(*, as_json: bool) -> int:
+    """Tell what is installed."""
+    own = own_version(find_data())
+    sys.stdout.write((json.dumps(own.as_dict()) if as_json else own.as_text()) + "\n")
+    return 0
+
+
+def support(path: Path, status_port: int) -> int:
+    """Write the archive for a bug report."""
+    from sensor.doctor import render as doctor_render  # noqa: PLC0415  # only here
+    from sensor.doctor.checks import examine  # noqa: PLC0415
+    from sensor.doctor.facts import gather  # noqa: PLC0415
+    from sensor.probes.offsets.resolve import Places  # noqa: PLC0415
+    from sensor.support import write_archive  # noqa: PLC0415
+
+    data = find_data()
+    parts = {
+        "doctor.json": lambda: doctor_render.as_json(examine(gather(Places(tables=data.offsets if data.offsets.is_dir() else None)))),
+        "version.json": lambda: json.dumps(own_version(data).as_dict(), indent=1),
+        "kernel.txt": lambda: str(running_kernel()),
+    }
+    if status_port:
+        parts |= {
+            "counters.txt": lambda: _ask(status_port, "/metrics"),
+            "ready.json": lambda: _ask(status_port, "/readyz"),
+            "rules.json": lambda: _ask(status_port, "/rules"),
+        }
+    redactor = Redactor(RedactConfig())
+    missing = write_archive(path, parts, redact=redactor.text, mtime_s=int(time.clock_gettime(time.CLOCK_REALTIME)))
+    sys.stdout.write(f"{path}\n" + "".join(f"left out: {line}\n" for line in missing))
+    return 0
+
+
+def offsets(path: Path | None) -> int:
+    """Write this kernel's offset table."""
+    from sensor.probes.offsets.resolve import resolve  # noqa: PLC0415  # only here
+    from sensor.probes.offsets.tables import dump  # noqa: PLC0415
+    from sensor.probes.offsets.wanted import WANTED  # noqa: PLC0415
+
+    text = dump(resolve(), WANTED, running_kernel())
+    if path is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint="name a file that can be written") from error
+    return 0
