@@ -22,6 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensor.adapters.kernel import Unit
+from sensor.core.errors import EnvironmentRefusal, ProbeError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -120,15 +123,13 @@ def _include_flags(build: Path) -> list[str]:
 
 def _child() -> int:
     """In the child: compile what standard input asks for, print the values as a JSON list."""
-    import bcc  # noqa: PLC0415  # only the child may pay for LLVM
-
     request = json.load(sys.stdin)
     try:
-        unit = bcc.BPF(text=request["text"], cflags=request["flags"])
-    except Exception as error:  # noqa: BLE001  # bcc raises bare Exception; clang's words are on standard error already
-        print(error, file=sys.stderr)  # noqa: T201  # the parent reads it
+        unit = Unit(request["text"], tuple(request["flags"]))
+    except (ProbeError, EnvironmentRefusal) as error:
+        print(error, file=sys.stderr)  # noqa: T201  # clang's words are there already; the parent reads them
         return 1
-    values = [value_of(unit.dump_func(f"m{index}")) for index in range(request["count"])]
+    values = [value_of(unit.instructions(f"m{index}")) for index in range(request["count"])]
     print(json.dumps(values))  # noqa: T201  # the answer
     return 0
 

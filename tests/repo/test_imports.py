@@ -13,7 +13,8 @@ from tests.repo import tree
 LAYERS = (
     {"cli"},
     {"app"},
-    {"doctor", "health", "recording"},
+    {"support"},
+    {"doctor", "health", "recording", "version"},
     {"probes", "workloads", "sinks", "mitigations"},
     {"engine"},
     {"ruleset"},
