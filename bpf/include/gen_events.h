@@ -142,9 +142,9 @@ struct connect_fields {
 	u8 rest_[4];
 };
 
-/* one per workload, CPU and second at most; told by the frame that found the bucket empty */
+/* one per workload and second at most; told by the frame that found the bucket empty */
 struct flood_fields {
-	u64 dropped; /* 208: frames of this workload dropped on this CPU so far */
+	u64 dropped; /* 208: frames of this workload dropped so far */
 	u32 flooded_kind; /* 216: number of the kind that found the bucket empty */
 	u32 flooded_lane; /* 220: `Lane` whose bucket was empty */
 };

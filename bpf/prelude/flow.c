@@ -76,7 +76,12 @@ static __always_inline void put_path(struct scratch *s, u16 *at, u16 *bytes)
 		read_ > 0;                                                                         \
 	})
 
-/* One token of the workload's bucket for the lane, or 0. Fetch-and-add gives no result before 5.12, so each CPU has a bucket. */
+/*
+ * One token of the workload's bucket for the lane, or 0. Two CPUs may read the
+ * same state and both be let through: fetch-and-add gives no result before 5.12,
+ * and a bucket for each CPU would take seconds to make on large machines. So it
+ * may admit a little too much; what it drops is counted exactly.
+ */
 static __always_inline int spend(struct scratch *s, u64 cgroup, u32 lane)
 {
 	struct bucket_key key = {.cgroup = cgroup, .lane = lane};
@@ -105,7 +110,7 @@ static __always_inline int spend(struct scratch *s, u64 cgroup, u32 lane)
 		bucket->spent_ns = spent + set->ns_per_token[lane & 1];
 		return 1;
 	}
-	bucket->dropped += 1;
+	__sync_fetch_and_add(&bucket->dropped, 1);
 	count_loss(lane == LANE_RESERVED ? LOSS_BUCKET_RESERVED : LOSS_BUCKET_COMMON);
 	if (bucket->told_ns && now - bucket->told_ns < NS_PER_S)
 		return 0;

@@ -36,7 +36,7 @@ class FloodRule:
         lane = "reserved" if event.flooded_lane else "common"
         return (
             f"more {kind} events than the workload's bucket holds (process={lossless(event.comm)} lane={lane} "
-            f"dropped so far on this CPU={event.dropped}); exact findings of high priority have a bucket of their own"
+            f"dropped so far={event.dropped}); exact findings of high priority have a bucket of their own"
         )
 
 

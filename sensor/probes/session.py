@@ -41,10 +41,10 @@ _EXIT_CODES = {4: EnvironmentRefusal, 5: ProbeError}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Buckets:
-    """Token buckets that every workload has on every CPU, by lane (common, reserved)."""
+    """Token buckets that every workload has, by lane (common, reserved)."""
 
     rate_per_s: tuple[int, int] = (2000, 500)
-    """Frames a second that a workload may send from one CPU for long. Too small shows as ``bucket_…`` losses and flood findings."""
+    """Frames a second that a workload may send for long. Too small shows as ``bucket_…`` losses and flood findings."""
 
     burst: tuple[int, int] = (4000, 1000)
     """Frames that it may send at once after being quiet."""
@@ -65,6 +65,10 @@ class Session:
         per_token = [1_000_000_000 // rate for rate in buckets.rate_per_s]
         depth = [cost * burst for cost, burst in zip(per_token, buckets.burst, strict=True)]
         libbpf.map_update(self.maps["settings"], _U32.pack(0), _SETTINGS.pack(self_tgid, 1, *per_token, *depth))
+        for lane in range(len(per_token)):  # the bucket that workloads share when there is no room for their own is there from the start
+            key = _BUCKET_KEY.pack(0, lane, 0)
+            if libbpf.map_lookup(self.maps["buckets"], key, _BUCKET.size) is None:
+                libbpf.map_update(self.maps["buckets"], key, bytes(_BUCKET.size))
 
     def set_profile(self, cgroup_id: int, profile: Profile) -> None:
         """Tell the kernel what a cgroup is. Raises OSError when its table is full."""
@@ -84,15 +88,13 @@ class Session:
 
     def flooded(self) -> dict[int, int]:
         """Cgroup id → frames its empty buckets dropped; 0 stands for the workloads that share one. Raises OSError."""
-        cpus = libbpf.possible_cpus()
         dropped: dict[int, int] = {}
         for key in libbpf.map_keys(self.maps["buckets"], _BUCKET_KEY.size):
-            value = libbpf.map_lookup(self.maps["buckets"], key, _BUCKET.size * cpus)
-            if value:
-                count = sum(entry[1] for entry in _BUCKET.iter_unpack(value))
-                if count:
-                    cgroup = _BUCKET_KEY.unpack(key)[0]
-                    dropped[cgroup] = dropped.get(cgroup, 0) + count
+            value = libbpf.map_lookup(self.maps["buckets"], key, _BUCKET.size)
+            count = _BUCKET.unpack(value)[1] if value else 0
+            if count:
+                cgroup = _BUCKET_KEY.unpack(key)[0]
+                dropped[cgroup] = dropped.get(cgroup, 0) + count
         return dropped
 
     def _per_cpu(self, name: str, index: int) -> tuple[int, ...]:

@@ -8,9 +8,9 @@ from sensor.events.spec import EventSpec, Field, Scalar
 FLOOD = EventSpec(
     name="flood",
     number=5,
-    doc="one per workload, CPU and second at most; told by the frame that found the bucket empty",
+    doc="one per workload and second at most; told by the frame that found the bucket empty",
     fields=(
-        Field(name="dropped", scalar=Scalar.U64, doc="frames of this workload dropped on this CPU so far"),
+        Field(name="dropped", scalar=Scalar.U64, doc="frames of this workload dropped so far"),
         Field(name="flooded_kind", scalar=Scalar.U32, doc="number of the kind that found the bucket empty"),
         Field(name="flooded_lane", scalar=Scalar.U32, doc="`Lane` whose bucket was empty"),
     ),
