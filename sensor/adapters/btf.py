@@ -62,13 +62,12 @@ class Btf:
     One BTF file, open. Use as a context manager: the memory is libbpf's and is freed at the end.
 
     Raises:
-        FileNotFoundError: there is no such file: a kernel without BTF.
-        KernelUnsupported: the file is not BTF, or libbpf is missing.
+        KernelUnsupported: there is no such file (a kernel without BTF), it is not BTF, or libbpf is missing.
     """
 
     def __init__(self, path: Path = VMLINUX_BTF) -> None:
         if not path.is_file():
-            raise FileNotFoundError(path)
+            raise KernelUnsupported(f"this kernel has no {path}", hint="CONFIG_DEBUG_INFO_BTF gives it; distributions have it from 5.4 or so")
         self.path = path
         self._library = _declare(load_libbpf())
         self._handle: int | None = self._library.btf__parse_raw(bytes(path))

@@ -24,11 +24,10 @@ def from_btf(wanted: Sequence[Wanted], path: Path = VMLINUX_BTF) -> Answer:
         OffsetsUnknown: the kernel shows no BTF.
         KernelUnsupported: the file is not BTF, or libbpf is missing.
     """
-    try:
-        with Btf(path) as btf:
-            members = {label(item): value for item in wanted if (value := _first(btf, item)) is not None}
-    except FileNotFoundError:
-        raise OffsetsUnknown(f"btf: this kernel has no {path}") from None
+    if not path.is_file():
+        raise OffsetsUnknown(f"btf: this kernel has no {path}")
+    with Btf(path) as btf:
+        members = {label(item): value for item in wanted if (value := _first(btf, item)) is not None}
     return Answer(source=f"btf:{path}", members=members)
 
 
