@@ -12,12 +12,12 @@ static __always_inline struct clause_table *live_table(u32 kind, u32 *slot)
 	if (!generation)
 		return NULL;
 	*slot = kind * GENERATIONS + *generation;
-	return tables.lookup(slot);
+	return (struct clause_table *)tables.lookup(slot);
 }
 
 static __always_inline struct clause_table *table_at(u32 slot)
 {
-	return tables.lookup(&slot);
+	return (struct clause_table *)tables.lookup(&slot);
 }
 
 static __always_inline struct name_key *name_of(union key *key, u32 named)

@@ -91,7 +91,7 @@ static __always_inline int put_open(struct scratch *s, struct mask *mask, struct
 	fields->syscall = nr;
 	if (!PUT_STRING(s, fields, asked, read_user_str, asked.path, ASKED_BYTES, FRAME_ASKED_CUT))
 		s->frame.common.flags |= FRAME_ASKED_FAULTED;
-	if (both(mask, &table->needs_creation) && !keep(mask, &table->creation[CREATION_BITS(asked.flags)]))
+	if (both(mask, &table->needs_creation) && !keep(mask, &table->creation[BOUND(CREATION_BITS(asked.flags), 15)]))
 		return 0;
 	if (CAN_SCAN && both(mask, &table->needs_dotdot) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
 	    !keep(mask, &table->dotdot[may_have_dotdot(s, where)]))
