@@ -60,6 +60,8 @@ class Test:
     offset: int
     source: Source
     other: FieldName | None = None
+    listed: bool = True
+    """False for a bare name after a list operator, which must be a list's."""
 
 
 @dataclass(frozen=True, slots=True)

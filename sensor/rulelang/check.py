@@ -247,10 +247,9 @@ class _Checker:
     def _expand(self, test: Test) -> tuple[Value, ...] | None:
         """Return the values of a list operand with the lists in it replaced by their items."""
         out: list[Value] = []
-        bare = len(test.values) == 1 and not test.values[0].quoted and not self._in_parentheses(test)
         for value in test.values:
             if value.quoted or value.text not in self.names.lists:
-                if bare:
+                if not test.listed:
                     self._problem(test.source, value.offset, f"no list is called {value.text!r}", _guess(value.text, self.names.lists))
                     return None
                 close = [] if value.quoted or "_" not in value.text else get_close_matches(value.text, self.names.lists, 1, 0.9)
@@ -265,11 +264,6 @@ class _Checker:
                 return None
         return tuple(out)
 
-    @staticmethod
-    def _in_parentheses(test: Test) -> bool:
-        before = test.source.text[: test.values[0].offset].rstrip()
-        return before.endswith(("(", ","))
-
     def _items(self, name: str, using: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
         if name in using:
             raise ValueError(f"the list {name!r} contains itself: {' → '.join((*using, name))}")
@@ -278,7 +272,8 @@ class _Checker:
             return done
         out: list[tuple[str, bool]] = []
         for text, quoted in self.names.lists[name]:
-            out += self._items(text, (*using, name)) if not quoted and text in self.names.lists else [(text, quoted)]
+            is_list = not quoted and text in self.names.lists and text != name  # a list of shells called sh may have sh in it
+            out += self._items(text, (*using, name)) if is_list else [(text, quoted)]
             if len(out) > MAX_VALUES:
                 raise ValueError(f"the list {name!r} has more than {MAX_VALUES} items, lists in it expanded")
         self.names.expanded[name] = tuple(out)

@@ -138,7 +138,8 @@ class _Parser:
         if any(self.source.text.startswith(name + "(", at) for name in TRANSFORMERS):
             return Test(field, operator.symbol, (), offset, self.source, self._field())
         if operator.operand is Operand.LIST:
-            return Test(field, operator.symbol, self._list(), offset, self.source)
+            listed = self.source.text.startswith("(", at)
+            return Test(field, operator.symbol, self._list(), offset, self.source, listed=listed)
         value = self._value()
         if value is None:
             raise ConditionSyntaxError(at, f"expected a value after {operator.symbol!r} instead of {cursor.rest()!r}")

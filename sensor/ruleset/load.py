@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Load rule files into a `RuleSet`, or refuse with every mistake of every file.
+
+Files are read in the order given, folders in the order of their names' bytes;
+later files override earlier ones. A set with one mistake is no set: what was
+in force before stays, which is the caller's to keep.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor.adapters.documents import parse
+from sensor.core.errors import DocumentError
+from sensor.core.problems import Problem
+from sensor.rulelang.check import Report
+from sensor.rulelang.clauses import assign
+from sensor.rulelang.fields import KINDS
+from sensor.ruleset import compile as compiling
+from sensor.ruleset.attack import AttackTable, load_table
+from sensor.ruleset.lint import lint
+from sensor.ruleset.merge import Definition, Definitions
+from sensor.ruleset.model import Rule, RuleSet
+from sensor.ruleset.read import entries
+from sensor.ruleset.roots import host_closures
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sensor.rulelang.links import Closures
+
+NOT_RULES = frozenset({"cases.yaml"})
+"""Files that stand beside rules in a folder and hold something else."""
+
+MAX_FILES = 10_000
+"""Most files that one load reads."""
+
+DEFAULT_TABLE = Path(__file__).resolve().parents[2] / "rules" / "attack.json"
+
+
+def rule_files(paths: Sequence[Path]) -> list[Path]:
+    """
+    Return the rule files that *paths* mean: files as they are, folders walked for ``.yaml`` and ``.yml`` in byte order.
+
+    Raises:
+        DocumentError: for paths that are not there or cannot be read.
+    """
+    found: list[Path] = []
+    problems: list[Problem] = []
+    for path in paths:
+        if path.is_dir():
+            inside = [file for pattern in ("*.yaml", "*.yml") for file in path.rglob(pattern) if file.is_file() and file.name not in NOT_RULES]
+            found += sorted(inside, key=lambda file: os.fsencode(file.as_posix()))
+            if not inside:
+                problems.append(Problem(str(path), 0, 0, "the folder has no rule files"))
+        elif path.exists():
+            found.append(path)
+        else:
+            problems.append(Problem(str(path), 0, 0, "there is no such file or folder"))
+    if len(found) > MAX_FILES:
+        problems.append(Problem(str(paths[0]), 0, 0, f"{len(found)} rule files; {MAX_FILES} are the most"))
+    if problems:
+        raise _error(problems)
+    return found
+
+
+def load(paths: Sequence[Path], *, attack_table: Path | None = None, closures: Closures | None = None) -> RuleSet:
+    """
+    Load the rules at *paths*.
+
+    Args:
+        paths: files and folders, in order.
+        attack_table: the pinned techniques; this build's when not given.
+        closures: how path constants are followed; the host's root when not given.
+
+    Raises:
+        DocumentError: ``problems`` has every mistake of every file, by place.
+    """
+    return load_texts([(str(path), _content(path)) for path in rule_files(paths)], attack_table=attack_table, closures=closures)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _error([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
+
+
+def load_texts(files: Sequence[tuple[str, bytes]], *, attack_table: Path | None = None, closures: Closures | None = None) -> RuleSet:
+    """Load rules from names and contents of files; see `load`."""
+    report = Report()
+    definitions = Definitions()
+    for name, content in files:
+        try:
+            roots = parse(content, name)
+        except DocumentError as error:
+            report.problems += [problem for problem in error.problems if isinstance(problem, Problem)]
+            continue
+        for entry in entries(roots, report):
+            definitions.take(entry, report)
+    table = _table(attack_table)
+    names = compiling.names_of(definitions, report)
+    follow = closures if closures is not None else host_closures()
+    rules: list[Rule] = []
+    reaches: list[compiling.Reach] = []
+    disabled: list[str] = []
+    left_alone: list[str] = []
+    for name, definition in definitions.rules.items():
+        source = definition.scalars("source", report)
+        if source and source[-1].text != "syscall":
+            left_alone.append(name)
+            report.warnings.append(source[-1].problem(f"{name}: rules of source {source[-1].text!r} are left alone; only syscall runs here"))
+            continue
+        if definition.truth("enabled", report) is False:
+            disabled.append(name)
+            continue
+        made = compiling.rule_of(definition, names, table, follow, report)
+        if made:
+            rules.append(made[0])
+            reaches.append(made[1])
+    _ids(rules, definitions, report)
+    if report.problems:
+        raise _error(report.problems)
+    clauses = {}
+    for kind in KINDS:
+        clauses[kind], warning = assign(kind, [reach.terms[kind] for reach in reaches if kind in reach.terms])
+        if warning:
+            report.warnings.append(Problem(files[0][0] if files else "", 0, 0, warning))
+    for rule in rules:
+        report.warnings += lint(rule, clauses)
+    return RuleSet(
+        rules=tuple(rules),
+        clauses=clauses,
+        warnings=tuple(dict.fromkeys(sorted(report.warnings))),
+        hash=_hash(rules, definitions),
+        disabled=tuple(disabled),
+        left_alone=tuple(left_alone),
+    )
+
+
+def _table(path: Path | None) -> AttackTable | None:
+    if path is None:
+        return load_table(DEFAULT_TABLE) if DEFAULT_TABLE.exists() else None
+    return load_table(path)
+
+
+def _ids(rules: list[Rule], definitions: Definitions, report: Report) -> None:
+    first: dict[str, Rule] = {}
+    for rule in rules:
+        other = first.setdefault(rule.id, rule)
+        if other is not rule:
+            place: Definition = definitions.rules[rule.name]
+            report.problems.append(place.name.problem(f"the id {rule.id!r} belongs to {other.name!r} ({other.path}:{other.line})"))
+
+
+def _hash(rules: list[Rule], definitions: Definitions) -> str:
+    """Return the hash of what the set says: rules by name, macros and lists."""
+    quiet = Report()
+    content = {
+        "rules": {rule.name: [rule.id, rule.version, rule.priority, rule.condition, rule.output, *rule.attack, *rule.tags, _exceptions(definitions, rule.name)]
+                  for rule in rules},
+        "macros": {name: [part.text for part in one.scalars("condition", quiet)] for name, one in definitions.macros.items()},
+        "lists": {name: [part.text for part in one.items("items", quiet)] for name, one in definitions.lists.items()},
+    }  # fmt: skip
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def _exceptions(definitions: Definitions, name: str) -> str:
+    from sensor.ruleset.plain import plain  # noqa: PLC0415  # only the hash needs it
+
+    return json.dumps([plain(node) for node in definitions.rules[name].parts.get("exceptions", [])], sort_keys=True)
+
+
+def _error(problems: list[Problem]) -> DocumentError:
+    ordered = tuple(dict.fromkeys(sorted(problems)))
+    count = len(ordered)
+    return DocumentError(
+        f"{count} mistake{'s' if count != 1 else ''} in the rules:\n" + "\n".join(map(str, ordered)), problems=ordered, hint="scout rules check FILE…"
+    )

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Events made from field values: what the cases of a rule are written in.
+
+``{evt.type: openat, fd.name: /etc/shadow, proc.name: cat}`` becomes an event
+that the fields read back as given; everything not named is a plausible act on
+the host. A field that no member of an event stands for is refused, so that a
+case never tests less than it says.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from ipaddress import ip_address
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from sensor.events.common import HEADER, PROCESS, SHARED_TAILS, FrameFlag
+from sensor.events.dimensions import Profile
+from sensor.events.registry import KINDS
+from sensor.rulelang.getters import AF_INET, AF_INET6, AF_UNIX, CAPABILITIES, MAPPED, OPEN_SYSCALLS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_SPECS = {spec.name: spec for spec in KINDS}
+_KIND_OF = {"execve": "exec", "execveat": "exec", "connect": "connect", **{name.decode(): "open" for name in OPEN_SYSCALLS.values()}}
+_NUMBER_OF = {name.decode(): number for number, name in reversed(OPEN_SYSCALLS.items())}
+_ARGUMENT = re.compile(r"(proc\.aname|proc\.apid)\[(\d)\]")
+
+_PLAUSIBLE: dict[str, Any] = {
+    "ts_ns": 2_000_000_000, "start_ns": 1_000_000_000, "candidates": (1 << 256) - 1, "tgid": 1000, "tid": 1000, "ppid": 900, "ns_tgid": 1000, "sid": 900,
+    "uid": 1000, "gid": 1000, "euid": 1000, "egid": 1000, "loginuid": 0xFFFFFFFF, "comm": b"program", "pcomm": b"parent", "exe_path": b"/opt/program",
+    "cwd": b"/", "cmdline": b"program\0", "ancestors": ((900, b"parent"),), "ancestors_count": 1, "dirfd": -100, "family": AF_INET, "protocol": 6,
+    "daddr": MAPPED + bytes((192, 0, 2, 1)), "saddr": MAPPED + bytes((192, 0, 2, 2)), "dport": 443, "sport": 40000, "fd": 3, "path": b"/opt/file",
+    "asked": b"/opt/file",
+}  # fmt: skip
+
+
+class UnsettableFieldError(ValueError):
+    """No member of an event stands for the field, or the value is not one it can have."""
+
+
+def event_of(values: Mapping[str, str], flags: FrameFlag = FrameFlag(0)) -> Any:
+    """
+    Return the event that *values* (field → text) describe; ``evt.type`` must be among them.
+
+    Raises:
+        UnsettableFieldError: with the field's name and what is wrong.
+    """
+    kind_name = _KIND_OF.get(values.get("evt.type", ""))
+    if kind_name is None:
+        raise UnsettableFieldError(f"evt.type is one of {', '.join(sorted(_KIND_OF))}")
+    event = _blank(kind_name)
+    event.flags = int(flags)
+    for field in sorted(values, key=_order):
+        setter = _SETTERS.get(_ARGUMENT.sub(r"\1[]", field))
+        if setter is None:
+            raise UnsettableFieldError(f"{field} cannot be given in a case")
+        try:
+            setter(event, values[field], field)
+        except (ValueError, KeyError, IndexError) as error:
+            raise UnsettableFieldError(f"{field}: {values[field]!r} is not a value it can have") from error
+    return event
+
+
+def _order(field: str) -> int:
+    first = ("evt.type", "fd.typechar", "container.id", "proc.name", "proc.cmdline", "evt.arg.flags", "fd.name", "proc.pname")
+    return first.index(field) if field in first else len(first)
+
+
+def _blank(kind_name: str) -> SimpleNamespace:
+    spec = _SPECS[kind_name]
+    members: dict[str, Any] = {field.name: b"" if field.text else bytes(field.count) if field.count > 1 else 0 for field in (*HEADER, *PROCESS, *spec.fields)}
+    members |= {tail.name: b"" for tail in (*SHARED_TAILS, *spec.tails)}
+    members |= {name: value for name, value in _PLAUSIBLE.items() if name in members}
+    members |= {"kind": spec.number, "ret": 3 if kind_name == "open" else 0, "syscall": 257}
+    workload = SimpleNamespace(profile=Profile.HOST, container_id="", runtime="", pod_uid="")
+    return SimpleNamespace(kind_name=kind_name, workload=workload, **members)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _member(name: str, convert: Callable[[str], Any]) -> Callable[[Any, str, str], None]:
+    def put(event: Any, text: str, field: str) -> None:
+        if not hasattr(event, name):
+            raise UnsettableFieldError(f"{field}: {event.kind_name} events do not have it")
+        setattr(event, name, convert(text))
+
+    return put
+
+
+def _type(event: Any, text: str, _field: str) -> None:
+    event.syscall = _NUMBER_OF.get(text, 257)
+
+
+def _name(event: Any, text: str, _field: str) -> None:
+    event.comm = _bytes(text)[:15]
+    event.cmdline = event.comm + b"\0"
+
+
+def _parent(event: Any, text: str, _field: str) -> None:
+    event.pcomm = _bytes(text)[:15]
+    event.ancestors = ((event.ppid, event.pcomm), *event.ancestors[1:])
+
+
+def _ancestor(event: Any, text: str, field: str) -> None:
+    at = int(field[-2]) - 1
+    chain = [*event.ancestors, *((100 + one, b"ancestor") for one in range(len(event.ancestors), at + 1))]
+    tgid, comm = chain[at]
+    chain[at] = (int(text), comm) if field.startswith("proc.apid") else (tgid, _bytes(text)[:15])
+    event.ancestors = tuple(chain)
+    event.ancestors_count = len(chain)
+
+
+def _arguments(event: Any, text: str, _field: str) -> None:
+    event.cmdline = b"\0".join([event.cmdline.split(b"\0")[0], *_bytes(text).split()]) + b"\0"
+
+
+def _command(event: Any, text: str, _field: str) -> None:
+    event.cmdline = b"\0".join(_bytes(text).split()) + b"\0"
+
+
+def _exe(event: Any, text: str, _field: str) -> None:
+    event.cmdline = b"\0".join([_bytes(text), *event.cmdline.split(b"\0")[1:]])
+
+
+def _path(event: Any, text: str, field: str) -> None:
+    if event.kind_name != "open":
+        raise UnsettableFieldError(f"{field}: give a connect's addresses and ports")
+    event.path = event.asked = _bytes(text)
+
+
+def _container(event: Any, text: str, _field: str) -> None:
+    inside = text != "host"
+    profile = Profile.CONTAINER if inside else Profile.HOST
+    event.profile = int(profile)
+    event.workload = SimpleNamespace(profile=profile, container_id=text if inside else "", runtime="containerd" if inside else "", pod_uid="")
+
+
+def _flags(event: Any, text: str, _field: str) -> None:
+    event.open_flags = 0
+    for name in text.split("|"):
+        event.open_flags |= getattr(os, name)
+
+
+def _reads(event: Any, text: str, _field: str) -> None:
+    if (event.open_flags & 3 in (0, 2)) != _truth(text):
+        event.open_flags = (event.open_flags & ~3) | (os.O_RDONLY if _truth(text) else os.O_WRONLY)
+
+
+def _writes(event: Any, text: str, _field: str) -> None:
+    if (event.open_flags & 3 in (1, 2)) != _truth(text):
+        event.open_flags = (event.open_flags & ~3) | (os.O_WRONLY if _truth(text) else os.O_RDONLY)
+
+
+def _truth(text: str) -> bool:
+    return {"true": True, "false": False}[text]
+
+
+def _return(event: Any, number: int) -> None:
+    event.ret = number
+    if event.kind_name == "open" and number < 0:
+        event.path = b""
+
+
+def _result(event: Any, text: str, _field: str) -> None:
+    _return(event, (3 if event.kind_name == "open" else 0) if text == "SUCCESS" else -getattr(errno, text if hasattr(errno, text) else ""))
+
+
+def _failed(event: Any, text: str, _field: str) -> None:
+    _return(event, -errno.EACCES if _truth(text) else 3 if event.kind_name == "open" else 0)
+
+
+def _number(event: Any, text: str, _field: str) -> None:
+    if event.kind_name == "open":
+        _return(event, int(text) if int(text) >= 0 else -errno.ENOENT)
+    else:
+        event.fd = int(text)
+
+
+def _address(own: bool) -> Callable[[Any, str, str], None]:
+    def put(event: Any, text: str, _field: str) -> None:
+        address = ip_address(text)
+        packed = address.packed if address.version == 6 else MAPPED + address.packed  # noqa: PLR2004  # IPv6
+        if own:
+            event.saddr = packed
+        else:
+            event.daddr = packed
+            event.family = AF_INET if packed.startswith(MAPPED) else AF_INET6
+
+    return put
+
+
+def _family(event: Any, text: str, _field: str) -> None:
+    if event.kind_name == "open":
+        event.open_flags |= {"f": 0, "d": os.O_DIRECTORY}[text]
+    else:
+        event.family = {"4": AF_INET, "6": AF_INET6, "u": AF_UNIX}[text]
+
+
+def _capabilities(event: Any, text: str, _field: str) -> None:
+    event.cap_effective = sum(1 << CAPABILITIES.index(name.removeprefix("CAP_")) for name in text.split())
+
+
+def _memfd(event: Any, text: str, _field: str) -> None:
+    if _truth(text):
+        event.flags |= int(FrameFlag.EXE_DETACHED)
+        event.exe_path = b"memfd:program"
+
+
+_SETTERS: dict[str, Callable[[Any, str, str], None]] = {
+    "evt.type": _type, "evt.arg.flags": _flags, "evt.is_open_read": _reads, "evt.is_open_write": _writes, "evt.res": _result, "evt.failed": _failed,
+    "evt.rawres": lambda event, text, _field: _return(event, int(text)),
+    "fd.num": _number, "fd.name": _path, "fs.path.name": _path, "fd.nameraw": _member("asked", _bytes), "fs.path.nameraw": _member("asked", _bytes),
+    "fd.typechar": _family, "fd.rip": _address(own=False), "fd.sip": _address(own=False), "fd.lip": _address(own=True), "fd.cip": _address(own=True),
+    "fd.rport": _member("dport", int), "fd.sport": _member("dport", int), "fd.lport": _member("sport", int), "fd.cport": _member("sport", int),
+    "fd.l4proto": _member("protocol", lambda text: {"tcp": 6, "udp": 17, "icmp": 1, "raw": 255}[text]),
+    "evt.arg.filename": _member("asked", _bytes), "proc.name": _name, "proc.pname": _parent, "proc.aname[]": _ancestor, "proc.apid[]": _ancestor,
+    "proc.exepath": _member("exe_path", _bytes), "proc.cmdline": _command, "proc.args": _arguments, "proc.exe": _exe, "proc.cwd": _member("cwd", _bytes),
+    "proc.tty": _member("tty_dev", int), "proc.pid": _member("tgid", int), "proc.vpid": _member("ns_tgid", int), "proc.ppid": _member("ppid", int),
+    "proc.sid": _member("sid", int), "thread.tid": _member("tid", int), "thread.cap_effective": _capabilities,
+    "proc.is_exe_from_memfd": _memfd, "user.uid": _member("euid", int), "group.gid": _member("egid", int),
+    "user.loginuid": _member("loginuid", lambda text: int(text) & 0xFFFFFFFF), "container.id": _container,
+}  # fmt: skip
+"""What puts a field's value into an event."""
