@@ -48,12 +48,12 @@ def as_text(checks: Sequence[Check], *, colour: bool) -> str:
             lines += [f"{indent}{visible(line)}" for line in more]
         if check.fix:
             lines.append(f"{indent}to do: {visible(check.fix)}")
-    return "\n".join((*lines, "", _summary(checks)))
+    return "\n".join((*lines, "", _summary(checks), ""))
 
 
 def as_json(checks: Sequence[Check]) -> str:
     """One JSON object, indented: ``doctor`` (the form's number), ``can_run``, ``checks``."""
-    return json.dumps(
+    document = json.dumps(
         {
             "doctor": FORMAT,
             "can_run": exit_code(checks) == EXIT_READY,
@@ -61,6 +61,7 @@ def as_json(checks: Sequence[Check]) -> str:
         },
         indent=2,
     )
+    return document + "\n"
 
 
 def _summary(checks: Sequence[Check]) -> str:

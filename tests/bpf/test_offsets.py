@@ -80,7 +80,7 @@ def test_this_kernel_answers_every_question():
     assert tracefs is not None
     began_s = time.perf_counter()
     features = detect(tracefs)
-    assert time.perf_counter() - began_s < 0.5
+    assert time.perf_counter() - began_s < 0.5 * float(os.environ.get("SCOUT_SLOW") or 1)
     assert features.raw_tracepoint or not features.probe_read_kernel
     assert features.bounded_loops or not features.ringbuf
     if running_kernel().numbers >= (5, 11):

@@ -49,4 +49,4 @@ def test_json_has_every_check():
         "fix": "apt-get install python3-bpfcc",
     }
     assert json.loads(as_json(examine(GOOD)))["can_run"] is True
-    assert as_text(examine(GOOD), colour=False).endswith("Scout can run here.")
+    assert as_text(examine(GOOD), colour=False).endswith("\nScout can run here.\n")
