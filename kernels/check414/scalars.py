@@ -152,7 +152,14 @@ def _masked(one: Scalar, two: Scalar) -> Scalar:
 
 
 def _united(one: Scalar, two: Scalar) -> Scalar:
-    """The highest bit either can have bounds the result."""
+    """
+    The highest bit either can have bounds the result, if one of them is a constant.
+
+    The ``|`` of two variables, small as both may be, is any number on Debian's
+    5.10.262 (seen in its verifier's log), so no older kernel is trusted with it.
+    """
+    if one.constant is None and two.constant is None:
+        return UNKNOWN
     return deduced(max(one.low, two.low), (1 << max(one.high, two.high).bit_length()) - 1, S64_MIN, S64_MAX)
 
 

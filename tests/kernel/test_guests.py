@@ -35,7 +35,7 @@ def test_the_oldest_form_skips_nothing_that_runs_as_it_is(guest):
 
 
 def test_the_live_tests_leave_every_program(guest):
-    """Every program that the oldest form has was loaded, and its instructions kept."""
+    """Every program that the oldest form has was loaded, and its instructions kept (tests/bpf/test_programs.py)."""
     wanted = {function for probe in PROBES for function, _, _ in probe.stages()}
     wanted |= {entry.function for probe in PROBES for entry in probe.entries if not entry.needs}
     assert wanted - set(guest.programs("oldest")) == set()

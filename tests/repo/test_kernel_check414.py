@@ -199,6 +199,7 @@ def test_a_masked_size_plus_one_is_fine():
         ((alu(Alu.AND, 2, 63), alu(Alu.ADD, 2, 1), store(10, 2, -8), load(2, 10, -8)), "not provably bounded"),
         ((alu(Alu.AND, 2, 63), alu(Alu.LSH, 2, 32), alu(Alu.ARSH, 2, 32), alu(Alu.ADD, 2, 1)), "not provably bounded"),
         ((alu(Alu.AND, 2, 62), alu(Alu.XOR, 2, 1)), "not provably bounded"),
+        ((alu(Alu.AND, 0, 2), alu(Alu.AND, 2, 1), alu_by(Alu.OR, 2, 0), alu(Alu.ADD, 2, 1)), "not provably bounded"),
     ],
 )
 def test_a_size_that_4_14_cannot_prove_is_reported(size: tuple[bytes, ...], message: str):
