@@ -12,6 +12,11 @@ static __always_inline int keep(struct mask *mask, const struct mask *other)
 	return (mask->word[0] | mask->word[1] | mask->word[2] | mask->word[3]) != 0;
 }
 
+static __always_inline int any(const struct mask *mask)
+{
+	return (mask->word[0] | mask->word[1] | mask->word[2] | mask->word[3]) != 0;
+}
+
 static __always_inline int both(const struct mask *mask, const struct mask *other)
 {
 	return ((mask->word[0] & other->word[0]) | (mask->word[1] & other->word[1]) |

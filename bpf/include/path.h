@@ -66,6 +66,14 @@ static __always_inline void walk_end(struct scratch *s)
 	  (0x3030303030303030ull & (mask))) &&                                                          \
 	 (((word) & ~(mask)) == (rest)))
 
+#define STAMP_BYTES 23 /* the shortest */
+
+/* Whether a name that begins with *word* could be such a directory: then the walk will skip it, and it names nothing. */
+static __always_inline int may_be_stamp(u64 word, u32 bytes)
+{
+	return bytes >= STAMP_BYTES && (word & 0xffff) == 0x2e2e;
+}
+
 #define FIRST(bytes) ((bytes) >= 8 ? ~0ull : (1ull << (8 * (bytes))) - 1)
 
 static __always_inline int is_volume_stamp(const void *name, u32 bytes)
@@ -73,7 +81,7 @@ static __always_inline int is_volume_stamp(const void *name, u32 bytes)
 	u64 word[4] = {};
 	u64 more;
 
-	if (bytes < 23 || bytes > 32)
+	if (bytes < STAMP_BYTES || bytes > 32)
 		return 0;
 	if (read_kernel(word, sizeof(word), name))
 		return 0;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What one flow of programs knows between its stages. A flow is a chain of tail
- * calls from one hook; each has a scratch of its own on each CPU, so a flow that
- * is interrupted by another never finds its frame changed.
+ * calls from one hook. Each flow has a scratch of its own on each CPU, owned by
+ * the thread that acts, so a flow that is interrupted by another never finds its
+ * frame changed; the stages, which all flows share, find theirs by its owner.
  */
 #pragma once
 #include "gen_events.h"
@@ -11,14 +12,19 @@
 
 enum flow { FLOW_OPEN, FLOW_CONNECT, FLOW_EXEC, FLOW_EXEC_FAILED, FLOW_EXIT, FLOWS };
 
-/* The stages behind a flow's entry; a flow's programs lie at flow * STAGES + stage in the array of programs. */
-enum stage { STAGE_WALK, STAGE_IDENTITY, STAGE_EMIT, STAGES };
+/* The stages behind an entry; their places in the arrays of programs. */
+enum stage { STAGE_WALK, STAGE_ADMIT, STAGE_IDENTITY, STAGE_EMIT, STAGES };
+
+/* A scratch is busy with the thread that owns it. */
+#define OWNED (1ull << 63)
 
 /* What the walk builds. ACT and FILESYSTEM are classified, the others only told. */
 enum walk { WALK_ACT, WALK_FILESYSTEM, WALK_EXE, WALK_CWD, WALK_DONE };
 
 struct scratch {
-	u64 busy;
+	u64 busy; /* OWNED and the owner's pid_tgid, or 0 */
+	u32 flow; /* enum flow */
+	u32 gap_;
 	void *dentry;	  /* the walk's place */
 	void *mount;	  /* struct mount, or NULL while walking inside one file system */
 	void *mount_root; /* its root's dentry */

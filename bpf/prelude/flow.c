@@ -21,7 +21,8 @@ static __always_inline struct scratch *enter(u32 flow, u32 kind, struct mask *ma
 		count_loss(LOSS_SCRATCH_BUSY);
 		return NULL;
 	}
-	s->busy = 1;
+	s->busy = bpf_get_current_pid_tgid() | OWNED;
+	s->flow = flow;
 	__builtin_memset(&s->frame, 0, TAILS_AT);
 	s->tail_bytes = 0;
 	s->flooded = 0;
@@ -33,14 +34,15 @@ static __always_inline struct scratch *enter(u32 flow, u32 kind, struct mask *ma
 	return s;
 }
 
-static __always_inline int next(void *ctx, struct scratch *s, u32 flow, u32 stage)
+/* Programs of a raw tracepoint call stages of their own: an array of programs holds one type. */
+static __always_inline int next(void *ctx, struct scratch *s, int raw, u32 stage)
 {
 #ifdef HAVE_RAW_TRACEPOINT
-	if (flow == FLOW_EXEC)
-		raw_stages.call(ctx, FLOW_EXEC * STAGES + stage);
+	if (raw)
+		raw_stages.call(ctx, stage);
 	else
 #endif
-		stages.call(ctx, flow * STAGES + stage);
+		stages.call(ctx, stage);
 	count_loss(LOSS_STAGE_MISSING);
 	return leave(s);
 }
@@ -121,68 +123,84 @@ static __always_inline int spend(struct scratch *s, u64 cgroup, u32 lane)
 	return 1; /* the frame goes on, as the news of the flood */
 }
 
-/* The clauses are known: choose the lane and take a token. 0: counted and dropped. */
-static __always_inline int admit(struct scratch *s, struct clause_table *table)
+static __always_inline void *ns_root(void)
 {
-	struct frame_common *common = &s->frame.common;
-	struct mask left = s->base;
-	u64 cgroup;
-	u32 profile = workload_of(&cgroup);
-	u32 lane = both(&left, &table->reserved) ? LANE_RESERVED : LANE_COMMON;
+	void *namespace = pointer_at(pointer_at(current_task(), OFF_task_struct__nsproxy), OFF_nsproxy__mnt_ns);
 
-	common->lane = lane;
-	common->cgroup_id = cgroup;
-	common->profile = profile;
-	if (profile == PROFILE_UNKNOWN)
-		common->flags |= FRAME_WORKLOAD_UNKNOWN;
-	common->candidates[0] = left.word[0];
-	common->candidates[1] = left.word[1];
-	common->candidates[2] = left.word[2];
-	common->candidates[3] = left.word[3];
-	return spend(s, profile == PROFILE_UNKNOWN ? 0 : cgroup, lane);
+	return pointer_at(namespace, OFF_mnt_namespace__root);
 }
 
-static __always_inline int walk_exe(void *ctx, struct scratch *s, u32 flow)
+static __always_inline int walk_exe(void *ctx, struct scratch *s, int raw)
 {
-	void *task = current_task();
-	void *file = pointer_at(pointer_at(task, OFF_task_struct__mm), OFF_mm_struct__exe_file);
+	void *file = pointer_at(pointer_at(current_task(), OFF_task_struct__mm), OFF_mm_struct__exe_file);
 
 	s->walk = WALK_EXE;
 	walk_begin(s, pointer_at(file, OFF_file__f_path__dentry), pointer_at(file, OFF_file__f_path__mnt));
-	return next(ctx, s, flow, STAGE_WALK);
+	return next(ctx, s, raw, STAGE_WALK);
 }
 
-static __always_inline int walk_cwd(void *ctx, struct scratch *s, u32 flow)
+static __always_inline int walk_cwd(void *ctx, struct scratch *s, int raw)
 {
 	void *fs = pointer_at(current_task(), OFF_task_struct__fs);
 
 	s->walk = WALK_CWD;
 	walk_begin(s, pointer_at(fs, OFF_fs_struct__pwd__dentry), pointer_at(fs, OFF_fs_struct__pwd__mnt));
-	return next(ctx, s, flow, STAGE_WALK);
+	return next(ctx, s, raw, STAGE_WALK);
+}
+
+/* Whose path the act itself is about: then the image is not walked again. */
+static __always_inline int is_exec(const struct scratch *s)
+{
+	return s->flow == FLOW_EXEC || s->flow == FLOW_EXEC_FAILED;
+}
+
+/* STAGE_ADMIT: the clauses are known. Choose the lane, take a token, and go on to collect; or it is counted and dropped. */
+static __always_inline int admit_stage(void *ctx, int raw)
+{
+	struct scratch *s = own_scratch();
+	struct frame_common *common;
+	struct clause_table *table;
+	u32 profile, lane;
+	u64 cgroup;
+
+	if (!s)
+		return 0;
+	table = table_at(s->slot);
+	if (!table)
+		return leave(s);
+	profile = workload_of(&cgroup);
+	lane = both(&s->base, &table->reserved) ? LANE_RESERVED : LANE_COMMON;
+	common = &s->frame.common;
+	common->lane = lane;
+	common->cgroup_id = cgroup;
+	common->profile = profile;
+	if (profile == PROFILE_UNKNOWN)
+		common->flags |= FRAME_WORKLOAD_UNKNOWN;
+	common->candidates[0] = s->base.word[0];
+	common->candidates[1] = s->base.word[1];
+	common->candidates[2] = s->base.word[2];
+	common->candidates[3] = s->base.word[3];
+	if (!spend(s, profile == PROFILE_UNKNOWN ? 0 : cgroup, lane))
+		return leave(s);
+	return is_exec(s) ? walk_cwd(ctx, s, raw) : walk_exe(ctx, s, raw);
 }
 
 /* Candidates without a path to classify go on from here. */
-static __always_inline int collect(void *ctx, struct scratch *s, struct clause_table *table, u32 flow)
+static __always_inline int collect(void *ctx, struct scratch *s, int raw)
 {
-	void *namespace = pointer_at(pointer_at(current_task(), OFF_task_struct__nsproxy), OFF_nsproxy__mnt_ns);
-
-	s->ns_root = pointer_at(namespace, OFF_mnt_namespace__root);
-	if (!admit(s, table))
-		return leave(s);
-	return walk_exe(ctx, s, flow);
+	s->ns_root = ns_root();
+	return next(ctx, s, raw, STAGE_ADMIT);
 }
 
 /* Candidates about a file: its path is classified before anything is collected. */
-static __always_inline int classify_file(void *ctx, struct scratch *s, void *dentry, void *vfsmount, u32 flow)
+static __always_inline int classify_file(void *ctx, struct scratch *s, void *dentry, void *vfsmount, int raw)
 {
-	void *namespace = pointer_at(pointer_at(current_task(), OFF_task_struct__nsproxy), OFF_nsproxy__mnt_ns);
-
-	s->ns_root = pointer_at(namespace, OFF_mnt_namespace__root);
+	s->ns_root = ns_root();
 	s->walk = WALK_ACT;
 	s->act_dentry = dentry;
 	walk_begin(s, dentry, vfsmount);
 	s->act_root = s->mount_root;
-	return next(ctx, s, flow, STAGE_WALK);
+	return next(ctx, s, raw, STAGE_WALK);
 }
 
 /* A file that has no name any more is not in its directory's hash (d_unhashed(), include/linux/dcache.h); a root never is. */
@@ -191,80 +209,85 @@ static __always_inline int is_deleted(const void *dentry)
 	return pointer_at(dentry, OFF_dentry__d_parent) != dentry && !pointer_at(dentry, OFF_dentry__d_hash__pprev);
 }
 
+/* The clauses of *left that the path just built satisfies; one that is cut is unknown. */
+static __always_inline void keep_built(struct scratch *s, struct mask *left, struct clause_table *table, u32 cut)
+{
+	union key key;
+
+	if (!cut && both(left, &table->needs_path))
+		keep_path(left, table, s->slot, &key, &s->back[path_start(s)]);
+}
+
 /* The act's own path is built: classify it. What a bind mount shows is asked again under the name it has in its file system. */
-static __always_inline int act_walked(void *ctx, struct scratch *s, u32 flow, u32 cut)
+static __always_inline int act_walked(void *ctx, struct scratch *s, int raw, u32 cut)
 {
 	struct clause_table *table = table_at(s->slot);
 	struct frame_common *common = &s->frame.common;
-	int is_exec = flow != FLOW_OPEN;
-	struct mask left = s->base;
-	union key key;
-	int any;
+	int exec = is_exec(s);
 
 	if (!table)
 		return leave(s);
-	if (is_exec)
+	if (exec)
 		put_path(s, &common->exe_path_at, &common->exe_path_bytes);
 	else
 		put_path(s, &s->frame.open.fields.path_at, &s->frame.open.fields.path_bytes);
 	if (cut)
-		common->flags |= is_exec ? FRAME_EXE_CUT : FRAME_PATH_CUT;
+		common->flags |= exec ? FRAME_EXE_CUT : FRAME_PATH_CUT;
 	else if (!s->top_is_root)
-		common->flags |= is_exec ? FRAME_EXE_DETACHED : FRAME_PATH_DETACHED;
+		common->flags |= exec ? FRAME_EXE_DETACHED : FRAME_PATH_DETACHED;
 	if (is_deleted(s->act_dentry))
-		common->flags |= is_exec ? FRAME_EXE_DELETED : FRAME_PATH_DELETED;
-	any = cut || !both(&left, &table->needs_path) || keep_path(&left, table, s->slot, &key, &s->back[path_start(s)]);
+		common->flags |= exec ? FRAME_EXE_DELETED : FRAME_PATH_DELETED;
+	s->seen = s->base;
+	keep_built(s, &s->seen, table, cut);
 	if (!cut && s->act_root && pointer_at(s->act_root, OFF_dentry__d_parent) != s->act_root) {
-		s->seen = left;
 		s->walk = WALK_FILESYSTEM;
 		walk_begin(s, s->act_dentry, NULL);
-		return next(ctx, s, flow, STAGE_WALK);
+		return next(ctx, s, raw, STAGE_WALK);
 	}
-	s->base = left;
-	if (!any || !admit(s, table))
+	s->base = s->seen;
+	if (!any(&s->base))
 		return leave(s);
-	return is_exec ? walk_cwd(ctx, s, flow) : walk_exe(ctx, s, flow);
+	return next(ctx, s, raw, STAGE_ADMIT);
 }
 
-static __always_inline int filesystem_walked(void *ctx, struct scratch *s, u32 flow, u32 cut)
+static __always_inline int filesystem_walked(void *ctx, struct scratch *s, int raw, u32 cut)
 {
 	struct clause_table *table = table_at(s->slot);
-	int is_exec = flow != FLOW_OPEN;
-	struct mask left = s->base;
-	union key key;
+	int exec = is_exec(s);
 
 	if (!table)
 		return leave(s);
-	if (is_exec)
+	if (exec)
 		put_path(s, &s->frame.exec.fields.fs_path_at, &s->frame.exec.fields.fs_path_bytes);
 	else
 		put_path(s, &s->frame.open.fields.fs_path_at, &s->frame.open.fields.fs_path_bytes);
 	s->frame.common.flags |= FRAME_FS_PATH;
 	if (cut)
-		s->frame.common.flags |= is_exec ? FRAME_EXE_CUT : FRAME_PATH_CUT;
-	else if (both(&left, &table->needs_path))
-		keep_path(&left, table, s->slot, &key, &s->back[path_start(s)]);
-	s->base.word[0] = s->seen.word[0] | left.word[0];
-	s->base.word[1] = s->seen.word[1] | left.word[1];
-	s->base.word[2] = s->seen.word[2] | left.word[2];
-	s->base.word[3] = s->seen.word[3] | left.word[3];
-	if (!(s->base.word[0] | s->base.word[1] | s->base.word[2] | s->base.word[3]) || !admit(s, table))
+		s->frame.common.flags |= exec ? FRAME_EXE_CUT : FRAME_PATH_CUT;
+	keep_built(s, &s->base, table, cut);
+	s->base.word[0] |= s->seen.word[0];
+	s->base.word[1] |= s->seen.word[1];
+	s->base.word[2] |= s->seen.word[2];
+	s->base.word[3] |= s->seen.word[3];
+	if (!any(&s->base))
 		return leave(s);
-	return is_exec ? walk_cwd(ctx, s, flow) : walk_exe(ctx, s, flow);
+	return next(ctx, s, raw, STAGE_ADMIT);
 }
 
 /* STAGE_WALK: as many names as a program may take, then what the path was for. */
-static __always_inline int walk_stage(void *ctx, u32 flow)
+static __always_inline int walk_stage(void *ctx, int raw)
 {
-	struct scratch *s = scratch_of(flow);
+	struct scratch *s = own_scratch();
 	u32 cut = 0, ended = 0, stamped = 0, walk;
+	int skip_stamps;
 
 	if (!s)
 		return 0;
 	walk = s->walk;
+	skip_stamps = s->flow == FLOW_OPEN && walk <= WALK_FILESYSTEM;
 	LOOP
 	for (int i = 0; i < WALK_COMPONENTS; i++) {
-		if (walk_step(s, &cut, &stamped, flow == FLOW_OPEN && walk == WALK_ACT)) {
+		if (walk_step(s, &cut, &stamped, skip_stamps)) {
 			ended = 1;
 			break;
 		}
@@ -274,24 +297,24 @@ static __always_inline int walk_stage(void *ctx, u32 flow)
 	if (!ended) {
 		s->rounds += 1;
 		if (s->rounds < WALK_ROUNDS)
-			return next(ctx, s, flow, STAGE_WALK);
+			return next(ctx, s, raw, STAGE_WALK);
 		cut = 1;
 	}
 	walk_end(s);
-	if (flow != FLOW_CONNECT && walk == WALK_ACT)
-		return act_walked(ctx, s, flow, cut);
-	if (flow != FLOW_CONNECT && walk == WALK_FILESYSTEM)
-		return filesystem_walked(ctx, s, flow, cut);
+	if (walk == WALK_ACT)
+		return act_walked(ctx, s, raw, cut);
+	if (walk == WALK_FILESYSTEM)
+		return filesystem_walked(ctx, s, raw, cut);
 	if (walk == WALK_EXE) {
 		if (cut)
 			s->frame.common.flags |= FRAME_EXE_CUT;
 		else if (!s->top_is_root)
 			s->frame.common.flags |= FRAME_EXE_DETACHED;
 		put_path(s, &s->frame.common.exe_path_at, &s->frame.common.exe_path_bytes);
-		return walk_cwd(ctx, s, flow);
+		return walk_cwd(ctx, s, raw);
 	}
 	if (cut)
 		s->frame.common.flags |= FRAME_CWD_CUT;
 	put_path(s, &s->frame.common.cwd_at, &s->frame.common.cwd_bytes);
-	return next(ctx, s, flow, STAGE_IDENTITY);
+	return next(ctx, s, raw, STAGE_IDENTITY);
 }

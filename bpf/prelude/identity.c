@@ -134,9 +134,9 @@ static __always_inline void put_arguments(struct scratch *s, void *task)
 }
 
 /* STAGE_IDENTITY */
-static __always_inline int identity_stage(void *ctx, u32 flow)
+static __always_inline int identity_stage(void *ctx, int raw)
 {
-	struct scratch *s = scratch_of(flow);
+	struct scratch *s = own_scratch();
 	void *task = current_task();
 
 	if (!s)
@@ -145,7 +145,7 @@ static __always_inline int identity_stage(void *ctx, u32 flow)
 	put_ids(&s->frame.common, task);
 	put_credentials(&s->frame.common, task);
 	put_ancestors(s, task);
-	return next(ctx, s, flow, STAGE_EMIT);
+	return next(ctx, s, raw, STAGE_EMIT);
 }
 
 static __always_inline void become_flood(struct scratch *s)
@@ -178,9 +178,9 @@ static __always_inline int send(void *ctx, struct scratch *s)
 }
 
 /* STAGE_EMIT */
-static __always_inline int emit_stage(void *ctx, u32 flow)
+static __always_inline int emit_stage(void *ctx)
 {
-	struct scratch *s = scratch_of(flow);
+	struct scratch *s = own_scratch();
 	u64 start_ns;
 	u32 tgid;
 
@@ -195,3 +195,14 @@ static __always_inline int emit_stage(void *ctx, u32 flow)
 	tracked.update(&tgid, &start_ns); /* until 4.18 a value to store lies on the stack, as a key does */
 	return send(ctx, s);
 }
+
+int stage_walk(void *ctx) { return walk_stage(ctx, 0); }
+int stage_admit(void *ctx) { return admit_stage(ctx, 0); }
+int stage_identity(void *ctx) { return identity_stage(ctx, 0); }
+int stage_emit(void *ctx) { return emit_stage(ctx); }
+#ifdef HAVE_RAW_TRACEPOINT
+int raw_stage_walk(void *ctx) { return walk_stage(ctx, 1); }
+int raw_stage_admit(void *ctx) { return admit_stage(ctx, 1); }
+int raw_stage_identity(void *ctx) { return identity_stage(ctx, 1); }
+int raw_stage_emit(void *ctx) { return emit_stage(ctx); }
+#endif

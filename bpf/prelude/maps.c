@@ -87,9 +87,9 @@ BPF_TABLE("lru_hash", u32, u64, tracked, TRACKED_MAX);
 BPF_TABLE("hash", u64, struct pending, pendings, PENDING_MAX);
 BPF_ARRAY(pending_count, u64, 1); /* never less than there are entries in pendings: a look-up saved when it is 0 */
 BPF_PERCPU_ARRAY(scratches, struct scratch, FLOWS);
-BPF_PROG_ARRAY(stages, FLOWS * STAGES);
+BPF_PROG_ARRAY(stages, STAGES);
 #ifdef HAVE_RAW_TRACEPOINT
-BPF_PROG_ARRAY(raw_stages, FLOWS * STAGES); /* an array of programs holds one type of program */
+BPF_PROG_ARRAY(raw_stages, STAGES); /* an array of programs holds one type of program */
 #endif
 
 static __always_inline void count_loss(int reason)
@@ -100,12 +100,28 @@ static __always_inline void count_loss(int reason)
 		*n += 1;
 }
 
-/* The key is a copy: a variable whose address was taken is no constant to clang any more, and a flow decides what code is there. */
+/* The key is a copy: a variable whose address was taken is no constant to clang any more. */
 static __always_inline struct scratch *scratch_of(u32 flow)
 {
 	u32 key = flow;
 
 	return scratches.lookup(&key);
+}
+
+/* The scratch that the running thread owns on this CPU: a thread is in one flow at a time. */
+static __always_inline struct scratch *own_scratch(void)
+{
+	u64 owner = bpf_get_current_pid_tgid() | OWNED;
+
+#pragma unroll
+	for (u32 flow = 0; flow < FLOWS; flow++) {
+		struct scratch *s = scratch_of(flow);
+
+		if (s && s->busy == owner)
+			return s;
+	}
+	count_loss(LOSS_STAGE_MISSING);
+	return NULL;
 }
 
 static __always_inline void count_pending(int by)

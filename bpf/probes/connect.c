@@ -146,7 +146,7 @@ int on_syn_sent(void *ctx)
 		s->frame.connect.fields.fd = -1;
 		s->frame.connect.fields.protocol = STATE(u16, protocol);
 		s->frame.connect.fields.sport = STATE(u16, sport);
-		return collect(ctx, s, table, FLOW_CONNECT);
+		return collect(ctx, s, 0);
 	}
 	pending.succeeded = mask;
 	pending.failed = mask;
@@ -179,7 +179,7 @@ static __always_inline int end_pending(void *ctx, struct pending *pending, u64 t
 	struct connect_fields *fields;
 	struct scratch *s;
 
-	if (!table || !keep(&mask, &mask)) {
+	if (!table || !any(&mask)) {
 		forget_pending(&thread);
 		return 0;
 	}
@@ -202,7 +202,7 @@ static __always_inline int end_pending(void *ctx, struct pending *pending, u64 t
 	__builtin_memcpy(fields->daddr, pending->daddr, 16);
 	__builtin_memcpy(fields->saddr, pending->saddr, 16);
 	forget_pending(&thread);
-	return collect(ctx, s, table, FLOW_CONNECT);
+	return collect(ctx, s, 0);
 }
 #endif
 
@@ -284,7 +284,7 @@ int on_connect(void *ctx)
 	if (ret == -ECONNREFUSED && !keep(&mask, &table->family[1]))
 		return 0;
 #endif
-	if (!keep(&mask, &mask))
+	if (!any(&mask))
 		return 0;
 	registers = call_registers();
 	if (ret >= 0) {
@@ -319,9 +319,5 @@ int on_connect(void *ctx)
 			s->tail_bytes += bytes;
 		}
 	}
-	return collect(ctx, s, table, FLOW_CONNECT);
+	return collect(ctx, s, 0);
 }
-
-int connect_walk(void *ctx) { return walk_stage(ctx, FLOW_CONNECT); }
-int connect_identity(void *ctx) { return identity_stage(ctx, FLOW_CONNECT); }
-int connect_emit(void *ctx) { return emit_stage(ctx, FLOW_CONNECT); }

@@ -26,7 +26,7 @@ static __always_inline struct scratch *exec_narrow(void *file, u32 flow, u32 out
 	if (!table)
 		return NULL;
 	mask = table->outcome[outcome];
-	if (!keep(&mask, &mask))
+	if (!any(&mask))
 		return NULL;
 	*dentry = pointer_at(file, OFF_file__f_path__dentry);
 	*vfsmount = pointer_at(file, OFF_file__f_path__mnt);
@@ -56,7 +56,7 @@ static __always_inline int exec_image(void *ctx, void *file, void *asked, void *
 		s->frame.common.flags |= FRAME_ASKED_FAULTED;
 	if (interpreter && interpreter != asked)
 		PUT_STRING(s, fields, interpreter, read_kernel_str, interpreter, ASKED_BYTES, 0);
-	return classify_file(ctx, s, dentry, vfsmount, FLOW_EXEC);
+	return classify_file(ctx, s, dentry, vfsmount, 1);
 }
 
 #ifdef HAVE_RAW_TRACEPOINT
@@ -78,10 +78,6 @@ int on_exec(void *ctx)
 }
 #endif
 
-int exec_walk(void *ctx) { return walk_stage(ctx, FLOW_EXEC); }
-int exec_identity(void *ctx) { return identity_stage(ctx, FLOW_EXEC); }
-int exec_emit(void *ctx) { return emit_stage(ctx, FLOW_EXEC); }
-
 int on_exec_failed(void *ctx)
 {
 	void *mm, *registers, *asked, *dentry = NULL, *vfsmount = NULL;
@@ -101,9 +97,5 @@ int on_exec_failed(void *ctx)
 	fields->ret = ret;
 	if (!PUT_STRING(s, fields, asked, read_user_str, asked, ASKED_BYTES, FRAME_ASKED_CUT))
 		s->frame.common.flags |= FRAME_ASKED_FAULTED;
-	return classify_file(ctx, s, dentry, vfsmount, FLOW_EXEC_FAILED);
+	return classify_file(ctx, s, dentry, vfsmount, 0);
 }
-
-int exec_failed_walk(void *ctx) { return walk_stage(ctx, FLOW_EXEC_FAILED); }
-int exec_failed_identity(void *ctx) { return identity_stage(ctx, FLOW_EXEC_FAILED); }
-int exec_failed_emit(void *ctx) { return emit_stage(ctx, FLOW_EXEC_FAILED); }

@@ -33,7 +33,7 @@ int on_exit(void *ctx)
 		count_loss(LOSS_SCRATCH_BUSY);
 		return 0;
 	}
-	s->busy = 1;
+	s->busy = thread | OWNED;
 	__builtin_memset(&s->frame, 0, TAILS_AT);
 	s->tail_bytes = 0;
 	s->frame.common.kind = EVENT_EXIT;

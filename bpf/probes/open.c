@@ -99,8 +99,12 @@ static __always_inline int put_open(struct scratch *s, struct mask *mask, struct
 	return 1;
 }
 
-/* An open that failed has no file: what was asked is classified, when it is a plain absolute path. */
-static __always_inline int open_failed(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, union key *key, int nr, long ret)
+/*
+ * An open without a file to look at. A failed one: what was asked is classified,
+ * when it is a plain absolute path. One that another thread closed before its
+ * end (*unseen): its path is unknown.
+ */
+static __always_inline int open_by_asked(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, union key *key, int nr, long ret, int unseen)
 {
 	struct scratch *s;
 	u32 where;
@@ -113,14 +117,16 @@ static __always_inline int open_failed(void *ctx, struct mask *mask, struct clau
 	where = tail_at(s);
 	if (!put_open(s, mask, table, nr, ret))
 		return leave(s);
-	if (both(mask, &table->needs_path) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
-	    s->frame.bytes[where] == '/' && !keep_path(mask, table, slot, key, (void *)&s->frame.bytes[where]))
+	if (unseen)
+		s->frame.common.flags |= FRAME_PATH_CUT;
+	else if (both(mask, &table->needs_path) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
+		 s->frame.bytes[where] == '/' && !keep_path(mask, table, slot, key, (void *)&s->frame.bytes[where]))
 		return leave(s);
 	s->base = *mask;
-	return collect(ctx, s, table, FLOW_OPEN);
+	return collect(ctx, s, 0);
 }
 
-static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, union key *key, int nr, long ret)
+static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, union key *key, int nr, long ret, int *unseen)
 {
 	u64 members[(MEMBERS_END - MEMBERS_AT + 7) / 8];
 	struct dentry_head head, above;
@@ -130,15 +136,15 @@ static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct c
 	u64 word = 0;
 	int named, placed;
 
-	if (read_kernel(members, sizeof(members), file + MEMBERS_AT))
-		return 0;
+	if (!file || read_kernel(members, sizeof(members), file + MEMBERS_AT))
+		goto unseen;
 	flags = *(u32 *)((void *)members + OFF_file__f_flags - MEMBERS_AT);
 	vfsmount = *(void **)((void *)members + OFF_file__f_path__mnt - MEMBERS_AT);
 	dentry = *(void **)((void *)members + OFF_file__f_path__dentry - MEMBERS_AT);
 	if (!keep(mask, &table->access[flags & O_ACCMODE]))
 		return 0;
 	if (read_head(&head, dentry))
-		return 0;
+		goto unseen;
 	root = pointer_at(vfsmount, OFF_vfsmount__mnt_root);
 	bytes = HEAD_LEN(&head);
 	name = HEAD_NAME(&head);
@@ -148,7 +154,7 @@ static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct c
 	    !keep(mask, &table->leaf_print[name_print(first_eight(word, bytes), bytes, LEAF_PRINT_BITS)]))
 		return 0;
 	if (placed && both(mask, &table->needs_directory) && !read_head(&above, HEAD_PARENT(&head)) &&
-	    !read_kernel(&word, sizeof(word), HEAD_NAME(&above))) {
+	    !read_kernel(&word, sizeof(word), HEAD_NAME(&above)) && !may_be_stamp(word, HEAD_LEN(&above))) {
 		bytes = HEAD_LEN(&above);
 		if (!keep(mask, &table->directory_print[name_print(first_eight(word, bytes), bytes, DIRECTORY_PRINT_BITS)]))
 			return 0;
@@ -167,7 +173,10 @@ static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct c
 	s->base = *mask;
 	s->frame.open.fields.file_flags = flags;
 	s->frame.open.fields.inode = u64_at(pointer_at(file, OFF_file__f_inode), OFF_inode__i_ino);
-	return classify_file(ctx, s, dentry, vfsmount, FLOW_OPEN);
+	return classify_file(ctx, s, dentry, vfsmount, 0);
+unseen:
+	*unseen = 1;
+	return 0;
 }
 
 int on_open(void *ctx)
@@ -175,22 +184,19 @@ int on_open(void *ctx)
 	u32 slot = 0;
 	struct clause_table *table = live_table(TABLE_OPEN, &slot);
 	long ret = SYS_exit_ret(ctx);
-	int nr = SYS_exit_nr(ctx);
+	int nr = SYS_exit_nr(ctx), unseen = 0;
 	struct mask mask;
 	union key key;
 
 	if (!table)
 		return 0;
-	if (ret < 0) {
-		mask = table->outcome[OUTCOME_FAILED];
-		if (!keep(&mask, &mask))
+	mask = table->outcome[ret < 0 ? OUTCOME_FAILED : OUTCOME_SUCCEEDED];
+	if (ret >= 0) {
+		open_succeeded(ctx, &mask, table, slot, &key, nr, ret, &unseen);
+		if (!unseen)
 			return 0;
-		return open_failed(ctx, &mask, table, slot, &key, nr, ret);
+	} else if (!any(&mask)) {
+		return 0;
 	}
-	mask = table->outcome[OUTCOME_SUCCEEDED];
-	return open_succeeded(ctx, &mask, table, slot, &key, nr, ret);
+	return open_by_asked(ctx, &mask, table, slot, &key, nr, ret, unseen);
 }
-
-int open_walk(void *ctx) { return walk_stage(ctx, FLOW_OPEN); }
-int open_identity(void *ctx) { return identity_stage(ctx, FLOW_OPEN); }
-int open_emit(void *ctx) { return emit_stage(ctx, FLOW_OPEN); }

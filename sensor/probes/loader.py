@@ -25,11 +25,12 @@ from typing import Any
 from sensor.core.errors import ScoutError
 from sensor.probes import assemble
 from sensor.probes.features import Features
-from sensor.probes.programs import MAPS, PROBES, Probe, is_raw
+from sensor.probes.programs import MAPS, PROBES, STAGES, Probe
 
 PR_SET_PDEATHSIG = 1
 MAX_WORDS_BYTES = 64 * 1024
 """Most of a compiler's or verifier's output that is handed on: its end, where the reason is."""
+_INSTRUCTION_BYTES = 8
 _LENGTH = struct.Struct("<I")
 
 
@@ -73,35 +74,44 @@ class _Words:
         return os.pread(2, size - start, start).decode(errors="backslashreplace").strip()
 
 
-def _load_probe(unit: Any, probe: Probe, features: Features, answer: Answer, dump: str) -> list[int]:  # noqa: ANN401  # bcc stays behind the adapter
-    """Load and attach one probe; returns what keeps it attached. Raises ProbeError, having attached nothing for good."""
-    links: list[tuple[str, int]] = []
-    loaded: dict[str, tuple[int, bool]] = {}
-    for function, _index, flow in probe.stages():
-        raw = is_raw(flow, raw_tracepoint=features.raw_tracepoint)
-        loaded[function] = (unit.load(function, raw=raw), raw)
+@dataclass(slots=True)
+class _Programs:
+    """Loads programs and keeps account of their size."""
+
+    dump: str
+    instructions: dict[str, int] = field(default_factory=dict)
+
+    def load(self, unit: Any, function: str, *, raw: bool) -> int:  # noqa: ANN401  # bcc stays behind the adapter
+        fd: int = unit.load(function, raw=raw)
+        code = unit.instructions(function)
+        self.instructions[function] = len(code) // _INSTRUCTION_BYTES
+        if self.dump:
+            (Path(self.dump) / f"{function}.bpf").write_bytes(code)
+        return fd
+
+
+def _load_stages(unit: Any, features: Features, programs: _Programs) -> None:  # noqa: ANN401  # bcc stays behind the adapter
+    """Load what all probes share, and put it where they call it."""
+    for raw in (False, True) if features.raw_tracepoint else (False,):
+        for place, stage in enumerate(STAGES):
+            fd = programs.load(unit, f"raw_stage_{stage}" if raw else f"stage_{stage}", raw=raw)
+            unit.set_program("raw_stages" if raw else "stages", place, fd)
+
+
+def _load_probe(unit: Any, probe: Probe, features: Features, programs: _Programs) -> list[tuple[str, int]]:  # noqa: ANN401  # as above
+    """Load and attach one probe; returns what keeps it attached, by name. Raises ProbeError, having attached nothing for good."""
     entries = [entry for entry in probe.entries if not entry.needs or getattr(features, entry.needs)]
-    for entry in entries:
-        raw = bool(entry.raw) and features.raw_tracepoint
-        loaded[entry.function] = (unit.load(entry.function, raw=raw), raw)
-    for name in loaded:
-        code = unit.instructions(name)
-        answer.instructions[name] = len(code) // 8
-        if dump:
-            (Path(dump) / f"{name}.bpf").write_bytes(code)
-    for function, index, _flow in probe.stages():
-        fd, raw = loaded[function]
-        unit.set_program("raw_stages" if raw else "stages", index, fd)
-    for entry in entries:
-        fd, raw = loaded[entry.function]
+    loaded = [(entry, bool(entry.raw) and features.raw_tracepoint) for entry in entries]
+    fds = [programs.load(unit, entry.function, raw=raw) for entry, raw in loaded]
+    links: list[tuple[str, int]] = []
+    for (entry, raw), fd in zip(loaded, fds, strict=True):
         if raw:
             links.append((f"{probe.name}:{entry.raw}", unit.attach_raw(fd, entry.raw)))
             continue
         present = [point for point in entry.tracepoints if _exists(*point)]
         for category, event in present or entry.tracepoints:
             links.append((f"{probe.name}:{event}", unit.attach_tracepoint(fd, category, event)))
-    answer.links += [name for name, _ in links]
-    return [fd for _, fd in links]
+    return links
 
 
 def _exists(category: str, event: str) -> bool:
@@ -143,15 +153,18 @@ def load(job: Job, words: _Words) -> tuple[Answer, list[int]]:
     features = Features(**job.features)
     try:
         unit, probes = _compile(job, features, words, answer)
-        links: list[int] = []
+        programs = _Programs(job.dump, answer.instructions)
+        _load_stages(unit, features, programs)
+        links: list[tuple[str, int]] = []
         for probe in probes:
             try:
-                links += _load_probe(unit, probe, features, answer, job.dump)
+                links += _load_probe(unit, probe, features, programs)
             except ScoutError as error:
                 answer.failed[probe.name] = f"{error}\n{words.take()}"
+        answer.links = [name for name, _ in links]
         names = [*MAPS, "raw_stages"] if features.raw_tracepoint else list(MAPS)
         answer.maps = names
-        return answer, [unit.map_fd(name) for name in names] + links
+        return answer, [unit.map_fd(name) for name in names] + [fd for _, fd in links]
     except ScoutError as error:
         answer.error = f"{error}\n{words.take()}".strip()
         answer.hint, answer.exit_code = error.hint, error.exit_code

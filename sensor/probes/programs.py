@@ -2,19 +2,19 @@
 """
 Which BPF programs there are, what they hook, and where later stages go.
 
-A probe is one file in ``bpf/probes`` with one or more entry programs and, where
-it builds frames about a task, three stages that are reached by tail calls. The
-numbers of flows and stages are those of ``bpf/include/scratch.h`` (tested).
+A probe is one file in ``bpf/probes`` with one or more entry programs. What is
+common to all, building and sending a frame, is done by stages that entries
+reach by tail calls; programs of raw tracepoints have a set of their own, since
+an array of programs holds one type. The order of stages is that of
+``bpf/include/scratch.h`` (tested).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-FLOWS = ("open", "connect", "exec", "exec_failed", "exit")
-"""enum flow."""
-STAGES = ("walk", "identity", "emit")
-"""enum stage."""
+STAGES = ("walk", "admit", "identity", "emit")
+"""enum stage: the functions ``stage_…`` and, for raw tracepoints, ``raw_stage_…``."""
 
 MAPS = (
     "live", "tables", "names", "paths", "addresses", "workloads", "buckets", "settings", "losses", "sent", "tracked", "common_lane", "reserved_lane", "stages", "scratches",
@@ -42,14 +42,7 @@ class Probe:
 
     name: str
     kind: str
-    flows: tuple[str, ...]
     entries: tuple[Entry, ...]
-
-    def stages(self) -> tuple[tuple[str, int, str], ...]:
-        """(function, index in the array of programs, flow) of the probe's later stages."""
-        return tuple(
-            (f"{flow}_{stage}", FLOWS.index(flow) * len(STAGES) + place, flow) for flow in self.flows for place, stage in enumerate(STAGES)
-        )
 
 
 def _exits(*calls: str) -> tuple[tuple[str, str], ...]:
@@ -57,11 +50,11 @@ def _exits(*calls: str) -> tuple[tuple[str, str], ...]:
 
 
 PROBES: tuple[Probe, ...] = (
-    Probe(name="open", kind="open", flows=("open",), entries=(Entry(function="on_open", tracepoints=_exits("openat", "open", "openat2", "creat")),)),
+    Probe(name="open", kind="open", entries=(Entry(function="on_open", tracepoints=_exits("openat", "open", "openat2", "creat")),)),
     Probe(
         name="connect",
         kind="connect",
-        flows=("connect",),
+       
         entries=(
             Entry(function="on_syn_sent", tracepoints=(("sock", "inet_sock_set_state"),), needs="set_state"),
             Entry(function="on_connect", tracepoints=_exits("connect")),
@@ -70,16 +63,11 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         name="exec",
         kind="exec",
-        flows=("exec", "exec_failed"),
+       
         entries=(
             Entry(function="on_exec", tracepoints=(("sched", "sched_process_exec"),), raw="sched_process_exec"),
             Entry(function="on_exec_failed", tracepoints=_exits("execve", "execveat")),
         ),
     ),
-    Probe(name="exit", kind="exit", flows=(), entries=(Entry(function="on_exit", tracepoints=(("sched", "sched_process_exit"),)),)),
+    Probe(name="exit", kind="exit", entries=(Entry(function="on_exit", tracepoints=(("sched", "sched_process_exit"),)),)),
 )
-
-
-def is_raw(flow: str, *, raw_tracepoint: bool) -> bool:
-    """Whether the flow's programs are of the raw type: those behind sched_process_exec, where the kernel has it raw."""
-    return raw_tracepoint and flow == "exec"
