@@ -5,18 +5,26 @@
  */
 #pragma once
 
-/* bpf_probe_read_kernel and _user are of 5.5; before, one call read both. */
+/*
+ * bpf_probe_read_kernel and _user are of 5.5; before, one call read both. Called
+ * by number (include/uapi/linux/bpf.h): for each call by name BCC reads all of
+ * /proc/kallsyms to see whether the kernel has it, a tenth of a second a call.
+ */
 #ifdef HAVE_PROBE_READ_KERNEL
-#define read_kernel(to, bytes, from) bpf_probe_read_kernel(to, bytes, (void *)(from))
-#define read_kernel_str(to, bytes, from) bpf_probe_read_kernel_str(to, bytes, (void *)(from))
-#define read_user(to, bytes, from) bpf_probe_read_user(to, bytes, (void *)(from))
-#define read_user_str(to, bytes, from) bpf_probe_read_user_str(to, bytes, (void *)(from))
+static long (*read_kernel_)(void *to, u32 bytes, const void *from) = (void *)113;
+static long (*read_kernel_str_)(void *to, u32 bytes, const void *from) = (void *)115;
+static long (*read_user_)(void *to, u32 bytes, const void *from) = (void *)112;
+static long (*read_user_str_)(void *to, u32 bytes, const void *from) = (void *)114;
 #else
-#define read_kernel(to, bytes, from) bpf_probe_read(to, bytes, (void *)(from))
-#define read_kernel_str(to, bytes, from) bpf_probe_read_str(to, bytes, (void *)(from))
-#define read_user(to, bytes, from) bpf_probe_read(to, bytes, (void *)(from))
-#define read_user_str(to, bytes, from) bpf_probe_read_str(to, bytes, (void *)(from))
+static long (*read_kernel_)(void *to, u32 bytes, const void *from) = (void *)4;
+static long (*read_kernel_str_)(void *to, u32 bytes, const void *from) = (void *)45;
+#define read_user_ read_kernel_
+#define read_user_str_ read_kernel_str_
 #endif
+#define read_kernel(to, bytes, from) read_kernel_(to, bytes, (const void *)(from))
+#define read_kernel_str(to, bytes, from) read_kernel_str_(to, bytes, (const void *)(from))
+#define read_user(to, bytes, from) read_user_(to, bytes, (const void *)(from))
+#define read_user_str(to, bytes, from) read_user_str_(to, bytes, (const void *)(from))
 
 /*
  * A value whose bound clang can prove loses its mask, but the verifier, of 4.14
