@@ -30,11 +30,10 @@ BPF = Path(__file__).resolve().parents[2] / "bpf"
 MOST_DESCRIPTORS = 253  # SCM_MAX_FD: more do not fit into one message
 ID_MASK = 0xFFFFFFFF  # below 5.5 a cgroup's id is 32 bits
 
-FORM = os.environ.get("SCOUT_FEATURES") or "all"
-OTHER_RUN = "SCOUT_SLOW" in os.environ  # a guest runs the tests once for each form
+FORM = os.environ.get("SCOUT_FEATURES", "")  # a guest runs the tests once for each form
 
 only_own = pytest.mark.skipif(FORM == "oldest", reason="the run with this kernel's own features does this")
-only_oldest = pytest.mark.skipif(OTHER_RUN and FORM != "oldest", reason="the run with the oldest features does this")
+only_oldest = pytest.mark.skipif(FORM == "all", reason="the run with the oldest features does this")
 
 
 def load(features: Features, folder: Path) -> dict[str, bytes]:
