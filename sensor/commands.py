@@ -27,7 +27,7 @@ from sensor.recording.record import Recorder, describe
 from sensor.recording.replay import ReplayContext
 from sensor.recording.replay import replay as replay_recording
 from sensor.rules_in_force import load_documents
-from sensor.rulelang.clauses import survivors
+from sensor.rulelang.dimensions_of import survivors
 from sensor.version import own_version
 
 if TYPE_CHECKING:
