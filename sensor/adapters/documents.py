@@ -169,7 +169,7 @@ class _Builder:
     def take(self, event: yaml.Event) -> None:
         """Take the next event."""
         if isinstance(event, yaml.NodeEvent):
-            line, column = event.start_mark.line + 1, event.start_mark.column + 1
+            line, column = _place(event)
             if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
                 _refuse(self.document.problem(line, column, "anchors and aliases are not read here", "write the value out"))
             self._count += 1
@@ -185,7 +185,7 @@ class _Builder:
     def _start(self, event: yaml.NodeEvent, line: int, column: int) -> None:
         if isinstance(event, yaml.ScalarEvent):
             end = event.end_mark
-            end_line = end.line + (1 if end.column else 0)
+            end_line = end.line + (1 if end.column else 0) if end else line
             plain = event.style is None or event.style == ""
             block = event.style in ("|", ">")
             self._put(Scalar(self.document, line, column, event.value, plain, block, max(end_line, line)))
@@ -215,6 +215,11 @@ class _Builder:
                 self.problems.append(key.problem(f"the key {key.text!r} is there twice; the first is on line {first.line}"))
             else:
                 parent.entries[key.text] = (key, node)
+
+
+def _place(event: yaml.Event) -> tuple[int, int]:
+    mark = event.start_mark
+    return (mark.line + 1, mark.column + 1) if mark else (0, 0)
 
 
 def _refuse(*problems: Problem, cause: Exception | None = None) -> None:

@@ -69,6 +69,7 @@ def _compile(pattern: bytes, *, fold: bool, dot_newline: bool) -> Callable[[byte
     return lambda text: fullmatch(text) is not None
 
 
+_SIMPLE = {b"*": b".*", b"?": b".", b"|": b"|"}
 _REPEATS = {b"?": b"?", b"*": b"*", b"+": b"+", b"@": b""}
 
 
@@ -87,14 +88,10 @@ def _from_glob(pattern: bytes) -> bytes:
             groups.append(_REPEATS[character])
             out.append(b"(?:")
             at += 1
-        elif groups and character == b"|":
-            out.append(b"|")
         elif groups and character == b")":
             out.append(b")" + groups.pop())
-        elif character == b"*":
-            out.append(b".*")
-        elif character == b"?":
-            out.append(b".")
+        elif character in _SIMPLE and (groups or character != b"|"):
+            out.append(_SIMPLE[character])
         elif character == b"\\" and following:
             out.append(_literal(following))
             at += 1

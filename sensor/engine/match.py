@@ -11,16 +11,17 @@ raises is told and skipped; the others go on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sensor.events.common import FrameFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sensor.rulelang.values import Event
     from sensor.ruleset.model import Rule, RuleSet
 
-    Candidates = tuple[tuple[Rule, Callable[[Any], bool]], ...]
+    Candidates = tuple[tuple[Rule, Callable[[Event], bool]], ...]
 
 FS_PATH = int(FrameFlag.FS_PATH)
 
@@ -45,7 +46,7 @@ class Matcher:
     def __init__(self, ruleset: RuleSet, failed: Callable[[str, Exception], None]) -> None:
         self._failed = failed
         self._kept: dict[str, dict[int, Candidates]] = {}
-        self._rules: dict[str, tuple[tuple[Rule, Callable[[Any], bool]], ...]] = {}
+        self._rules: dict[str, Candidates] = {}
         self._of_bit: dict[str, tuple[int, ...]] = {}
         for kind, clauses in ruleset.clauses.items():
             rules = tuple((rule, rule.functions[kind].match) for rule in ruleset.rules if kind in rule.functions)
@@ -54,7 +55,7 @@ class Matcher:
             self._of_bit[kind] = tuple(sum(1 << place[name] for name in clause.rules if name in place) for clause in clauses)
             self._kept[kind] = {}
 
-    def match(self, event: Any, candidates: int) -> list[Rule]:
+    def match(self, event: Event, candidates: int) -> list[Rule]:
         """Return the rules among *candidates* (bits of the event's kind) that match, in the order of their documents."""
         kept = self._kept.get(event.kind_name)
         if kept is None:
@@ -89,7 +90,7 @@ class Matcher:
         kept[candidates] = rules
         return rules
 
-    def _second_view(self, event: Any, rules: Candidates, found: list[Rule]) -> list[Rule]:
+    def _second_view(self, event: Event, rules: Candidates, found: list[Rule]) -> list[Rule]:
         """Ask the rules that did not match with the path inside the filesystem."""
         name = _VIEWED[event.kind_name]
         path = getattr(event, name)

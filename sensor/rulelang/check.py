@@ -124,7 +124,7 @@ class _Checker:
             return self._macro(node, using)
         assert isinstance(node, Test)  # noqa: S101  # the parser makes nothing else
         leaf = self._leaf(node)
-        return leaf and Checked(leaf, 1, 1)
+        return None if leaf is None else Checked(leaf, 1, 1)
 
     def _bounded(self, tree: Any, leaves: int, depth: int, source: Source) -> Checked | None:
         if leaves <= MAX_LEAVES and depth <= MAX_NESTING:
@@ -193,11 +193,9 @@ class _Checker:
         return Bound(spec, label, get, kind, many, limitation)
 
     def _values(self, test: Test, bound: Bound, operator: Operator) -> tuple[Any, ...] | None:
-        written = test.values
-        if operator.operand is Operand.LIST:
-            written = self._expand(test)
-            if written is None:
-                return None
+        written = self._expand(test) if operator.operand is Operand.LIST else test.values
+        if written is None:
+            return None
         typed = []
         for value in written:
             try:
@@ -235,9 +233,10 @@ class _Checker:
             except PatternError as error:
                 raise ValueError(f"not a pattern: {error}") from error
         if bound.spec.comm and equal and len(data) > COMM_TEXT_BYTES and bound.type is bound.spec.type and not bound.label.endswith(")"):
-            message = f"{value.text!r} is longer than a process name ({COMM_TEXT_BYTES} bytes) and is compared as {data[:COMM_TEXT_BYTES].decode(errors='replace')!r}"
+            cut = data[:COMM_TEXT_BYTES]
+            message = f"{value.text!r} is longer than a process name ({COMM_TEXT_BYTES} bytes) and is compared as {cut.decode(errors='replace')!r}"
             self.report.warnings.append(source.problem(value.offset, message))
-            return data[:COMM_TEXT_BYTES]
+            return cut
         if bound.spec.name in ("evt.type", "syscall.type") and equal:
             if value.text not in EVENT_TYPES:
                 self.report.warnings.append(source.problem(value.offset, f"no event is called {value.text!r}", _guess(value.text, EVENT_TYPES)))

@@ -26,7 +26,7 @@ from sensor.rulelang.interpret import passes
 from sensor.rulelang.values import as_ip_network, spans_mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from sensor.rulelang.optimize import Literal
 
@@ -77,7 +77,7 @@ def _holds(literal: Literal, sample: Any) -> bool:
     return passes(literal.leaf, value, literal.values) != literal.negated
 
 
-def _enumerated(literal: Literal, dimension: Dimension, samples: dict[Any, Iterable[Any]]) -> Derived:
+def _enumerated(literal: Literal, dimension: Dimension, samples: Mapping[Any, Iterable[Any]]) -> Derived:
     """Try every value of a small dimension; *samples* are events that have it."""
     answers = {value: {_holds(literal, event) for event in events} for value, events in samples.items()}
     allowed = frozenset(value for value, seen in answers.items() if True in seen)
@@ -175,7 +175,7 @@ def _address(literal: Literal, _kind: str) -> Derived:
     networks = literal.values
     if not _excludes(literal):
         families = frozenset(AF_INET6 if one.v6_only else AF_INET for one in networks)
-        sets: Sets = {Dimension.FAMILY: (False, families if families == {AF_INET6} or families == {AF_INET} else IP_FAMILIES)}
+        sets: Sets = {Dimension.FAMILY: (False, families or IP_FAMILIES)}
         if not literal.leaf.field.many:
             sets[Dimension.ADDRESS] = (False, frozenset(as_ip_network(one) for one in networks))
         return Derived(sets, exact=not literal.leaf.field.many and not any(spans_mapped(one) for one in networks))
@@ -195,7 +195,7 @@ _PEERS: dict[int, tuple[Any, ...]] = {
 
 def _family(literal: Literal, _kind: str) -> Derived:
     if not literal.negated:
-        return Derived(_enumerated(literal, Dimension.FAMILY, dict(_PEERS)).sets, exact=False)
+        return Derived(_enumerated(literal, Dimension.FAMILY, _PEERS).sets, exact=False)
     never = frozenset(family for family, events in _PEERS.items() if not any(_holds(literal, event) for event in events))
     return Derived({Dimension.FAMILY: (True, never)} if never else {}, exact=False)
 

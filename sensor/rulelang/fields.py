@@ -90,7 +90,7 @@ _FILLED = (
     _const("evt.num", NUMBER, 1, "always 1: events are not numbered"),
     _const("evt.count", NUMBER, 1, "always 1"),
     _const("evt.source", TEXT, b"syscall", "always syscall"),
-    _const("evt.is_async", TRUTH, False, "always false"),  # noqa: FBT003  # the field's value
+    _const("evt.is_async", TRUTH, False, "always false"),
     _f("evt.time", TEXT, "seconds since boot with nanoseconds; the finding carries the wall time", g.time_since_boot),
     _f("evt.res", TEXT, "SUCCESS or the errno's name", g.result_name),
     _f("evt.rawres", NUMBER, "return value; negative errno after a failure", g.return_value),
@@ -112,7 +112,7 @@ _FILLED = (
     _f("fd.ino", NUMBER, "inode number of the opened file", g.attribute("inode"), _FILE),
     _f("fd.l4proto", TEXT, "tcp, udp, icmp, raw", g.protocol, _NET, missing=True),
     _f("fd.sockfamily", TEXT, "ip or unix", g.socket_family, _NET, missing=True),
-    _const("fd.is_server", TRUTH, False, "always false: connects are told by the client"),  # noqa: FBT003  # the field's value
+    _const("fd.is_server", TRUTH, False, "always false: connects are told by the client"),
     *(_f(name, ADDRESS, "peer's address", g.peer_address, _NET, missing=True) for name in ("fd.rip", "fd.sip", "fd.rnet", "fd.snet")),
     *(_f(name, ADDRESS, "own address", g.own_address, _NET, missing=True) for name in ("fd.lip", "fd.cip", "fd.lnet", "fd.cnet")),
     *(_f(name, ADDRESS, "either address; != means neither", g.both_addresses, _NET, missing=True, many=True) for name in ("fd.ip", "fd.net")),
@@ -126,7 +126,8 @@ _FILLED = (
     _f("proc.apid", NUMBER, "[n]: process id of the n-th ancestor; without: any", g.ancestor_ids, indexed=g.ancestor_id, takes_argument=True, many=True,
        missing=True),
     _f("proc.exe", TEXT, "first argument (argv[0])", g.first_argument, unknowable=True),
-    _f("proc.exepath", TEXT, "executable's path as the kernel resolved it; after a failed exec the image that goes on", g.exe_path, unknowable=True, missing=True, path=True),
+    _f("proc.exepath", TEXT, "executable's path as the kernel resolved it; after a failed exec the image that goes on",
+       g.exe_path, unknowable=True, missing=True, path=True),
     _f("proc.cmdline", TEXT, "the name and the arguments, at most 2,048 bytes of them", g.command_line, unknowable=True),
     _f("proc.args", TEXT, "the arguments without the first", g.arguments, unknowable=True),
     _f("proc.exeline", TEXT, "all arguments", g.exe_line, unknowable=True),

@@ -27,6 +27,9 @@ AT_FDCWD = -100
 """fcntl.h: the working directory instead of a descriptor."""
 
 AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10
+NO_LOGIN = 0xFFFFFFFF
+"""loginuid of a process that nobody logged in for."""
+
 O_PATH = getattr(os, "O_PATH", 0o10000000)
 
 _PATH_CUT = int(FrameFlag.PATH_CUT)
@@ -50,10 +53,13 @@ CAPABILITIES = (
 """In the order of their bits (include/uapi/linux/capability.h)."""
 
 _ACCESS = (b"O_RDONLY", b"O_WRONLY", b"O_RDWR", b"O_NONE")
-_FLAG_NAMES = tuple(
-    (getattr(os, name, 0), name.encode())
-    for name in ("O_CREAT", "O_EXCL", "O_TRUNC", "O_APPEND", "O_NONBLOCK", "O_DIRECT", "O_DIRECTORY", "O_CLOEXEC")
-) + ((O_PATH, b"O_PATH"), (getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY, b"O_TMPFILE"), (os.O_SYNC & ~os.O_DSYNC, b"O_SYNC"), (os.O_DSYNC, b"O_DSYNC"))
+_FLAG_NAMES = (
+    *((getattr(os, name, 0), name.encode()) for name in ("O_CREAT", "O_EXCL", "O_TRUNC", "O_APPEND", "O_NONBLOCK", "O_DIRECT", "O_DIRECTORY", "O_CLOEXEC")),
+    (O_PATH, b"O_PATH"),
+    (getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY, b"O_TMPFILE"),
+    (os.O_SYNC & ~os.O_DSYNC, b"O_SYNC"),
+    (os.O_DSYNC, b"O_DSYNC"),
+)
 
 
 def event_type(event: Any) -> Any:
@@ -323,7 +329,7 @@ def ancestor_id(index: int) -> Getter:
 
 def login_uid(event: Any) -> int:
     """user.loginuid: -1 when never set."""
-    return -1 if event.loginuid == 0xFFFFFFFF else int(event.loginuid)
+    return -1 if event.loginuid == NO_LOGIN else int(event.loginuid)
 
 
 def capability_names(bits: int) -> bytes:
@@ -360,7 +366,7 @@ def pod_uid(event: Any) -> Any:
 
 def age_ns(event: Any) -> int:
     """proc.duration."""
-    return max(0, event.ts_ns - event.start_ns)
+    return max(0, int(event.ts_ns) - int(event.start_ns))
 
 
 def time_since_boot(event: Any) -> bytes:

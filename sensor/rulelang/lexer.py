@@ -96,7 +96,7 @@ class Cursor:
         if quote not in ("'", '"') or not quote:
             return None
         at = self.at + 1
-        out = []
+        out: list[str] = []
         while at < len(self.text):
             character = self.text[at]
             if character == quote:

@@ -130,10 +130,11 @@ def _one_of(testers: Any) -> Callable[[bytes], bool]:
     return together[0] if len(together) == 1 else lambda value: any(tester(value) for tester in together)
 
 
-_SAME = {"code": "{v} in {c}", "address_code": "in_networks({v}, {c})", "many_code": "not {c}.isdisjoint({v})"}
+_IN, _IN_NETWORKS, _MEETS = "{v} in {c}", "in_networks({v}, {c})", "not {c}.isdisjoint({v})"
 
 OPERATORS: tuple[Operator, ...] = (
-    Operator(symbol="=", operand=Operand.ONE, types=_EQUAL, doc="is", test=_equals, prepare=frozenset, may=_ends, linked=True, **_SAME),
+    Operator(symbol="=", operand=Operand.ONE, types=_EQUAL, doc="is", test=_equals, prepare=frozenset, may=_ends, linked=True,
+             code=_IN, address_code=_IN_NETWORKS, many_code=_MEETS),
     Operator(
         symbol="!=", operand=Operand.ONE, types=_EQUAL, doc="is there and is not", test=lambda v, c: not _equals(v, c), prepare=frozenset,
         code="{v} not in {c}", address_code="not in_networks({v}, {c})", many_code="{c}.isdisjoint({v})", every=True, linked=True,
@@ -155,14 +156,16 @@ OPERATORS: tuple[Operator, ...] = (
     Operator(symbol="endswith", operand=Operand.ONE, types=_SEARCH, doc="ends with", test=lambda v, c: any(v.endswith(one) for one in c),
              prepare=tuple, code="{v}.endswith({c})", may=_ends_either),
     Operator(symbol="glob", operand=Operand.ONE, types=_TEXT, doc="is matched by the shell pattern; * crosses slashes",
-             test=lambda v, c: any(glob_tester(one)(v) for one in c), prepare=lambda c: _one_of(glob_tester(one) for one in c), code="{c}({v})", may=_glob_ends_either, linked=True),
+             test=lambda v, c: any(glob_tester(one)(v) for one in c), prepare=lambda c: _one_of(glob_tester(one) for one in c), code="{c}({v})",
+             may=_glob_ends_either, linked=True),
     Operator(symbol="iglob", operand=Operand.ONE, types=_TEXT, doc="as glob, ASCII letters of either case",
              test=lambda v, c: glob_tester(c[0], fold=True)(v), prepare=lambda c: glob_tester(c[0], fold=True), code="{c}({v})"),
     Operator(symbol="regex", operand=Operand.ONE, types=_TEXT, doc="is matched as a whole by the RE2 expression",
              test=lambda v, c: regex_tester(c[0])(v), prepare=lambda c: regex_tester(c[0]), code="{c}({v})"),
     Operator(symbol="intersects", operand=Operand.LIST, types=_EQUAL, doc="has a value among", test=_equals, prepare=frozenset, may=_ends, linked=True,
-             **_SAME),
-    Operator(symbol="in", operand=Operand.LIST, types=_EQUAL, doc="is among", test=_equals, prepare=frozenset, may=_ends, linked=True, **_SAME),
+             code=_IN, address_code=_IN_NETWORKS, many_code=_MEETS),
+    Operator(symbol="in", operand=Operand.LIST, types=_EQUAL, doc="is among", test=_equals, prepare=frozenset, may=_ends, linked=True,
+             code=_IN, address_code=_IN_NETWORKS, many_code=_MEETS),
     Operator(symbol="pmatch", operand=Operand.LIST, types=_TEXT, doc="is one of the paths or lies below one", test=_pmatch, prepare=_pmatch_prepared,
              code="pmatches({v}, {c})", linked=True),
     Operator(symbol="exists", operand=Operand.NONE, types=_EQUAL, doc="the event has such a value", test=lambda _v, _c: True, prepare=lambda _c: None,

@@ -118,6 +118,6 @@ def of_directory(symbol: str, values: tuple[bytes, ...]) -> Sets:
         return {}
     sets: Sets = {Dimension.PATH: (False, frozenset(_cut(one) for one in patterns if one is not None))}
     names = frozenset(value.rstrip(b"/").rpartition(b"/")[2] for value in values)
-    if symbol != "startswith" and symbol != "pmatch" and all(0 < len(name) <= NAME_BYTES for name in names):
+    if symbol not in {"startswith", "pmatch"} and all(0 < len(name) <= NAME_BYTES for name in names):
         sets[Dimension.DIRECTORY] = (False, names)
     return sets

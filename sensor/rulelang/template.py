@@ -93,12 +93,12 @@ def _printer(getter: Getter, kinds: frozenset[str]) -> Callable[[Any], str]:
     return text
 
 
-def printed(value: Any) -> str:
+def printed(value: Any) -> str:  # noqa: PLR0911  # one return for each kind of value
     """Return a field's value as a message shows it; what is known of a cut value follows an ellipsis."""
-    if isinstance(value, bytes):
-        return lossless(value)
     if value is None:
         return MISSING
+    if isinstance(value, bytes):
+        return lossless(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Unknown):

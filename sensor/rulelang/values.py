@@ -13,9 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
 
 COMM_TEXT_BYTES = 15
 """Most bytes of a process name (TASK_COMM_LEN without its NUL)."""
+
+
+Event = Any
+"""One of the classes that `sensor.events.decode` generates, with its workload."""
 
 
 class FieldType(Enum):
@@ -58,6 +63,9 @@ class Network:
     text: str
 
 
+MAPPED_BITS = 96
+"""Bits in front of an IPv4 address in its IPv6 form."""
+
 _MAPPED = 0xFFFF << 32
 _ALL = (1 << 128) - 1
 
@@ -73,7 +81,7 @@ def parse_network(text: str) -> Network:
     if isinstance(network, IPv4Network):
         return Network(_MAPPED | int(network.network_address), (_ALL << (32 - network.prefixlen)) & _ALL, v6_only=False, text=text)
     mask = int(network.netmask)
-    inside_mapped = network.prefixlen >= 96 and int(network.network_address) & (_ALL << 32) == _MAPPED
+    inside_mapped = network.prefixlen >= MAPPED_BITS and int(network.network_address) & (_ALL << 32) == _MAPPED
     return Network(int(network.network_address), mask, v6_only=not inside_mapped, text=text)
 
 
@@ -81,7 +89,7 @@ def as_ip_network(network: Network) -> IPv4Network | IPv6Network:
     """Return *network* as the type that constraints carry; a part of the mapped range is an IPv4 network."""
     bits = network.mask.bit_count()
     if not network.v6_only:
-        return IPv4Network((network.network & 0xFFFFFFFF, bits - 96))
+        return IPv4Network((network.network & 0xFFFFFFFF, bits - MAPPED_BITS))
     return IPv6Network((network.network, bits))
 
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from sensor.rulelang.links import Closures
     from sensor.ruleset.model import Rule
 
+Tree = Any
+"""A checked condition: `And`, `Or`, `Not` over `Leaf`."""
+
 KEYS = frozenset({"case", "expect", "event", "flags"})
 
 
@@ -120,5 +123,5 @@ def unproven(rule: Rule, cases: list[Case], closures: Closures) -> list[str]:
     return out
 
 
-def _conjuncts(tree: Any) -> list[Any]:
+def _conjuncts(tree: Tree) -> list[Tree]:
     return [one for part in tree.parts for one in _conjuncts(part)] if isinstance(tree, And) else [tree]

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from sensor.ruleset.attack import AttackTable
     from sensor.ruleset.merge import Definition, Definitions
 
+Tree = Any
+"""A checked condition."""
+
 _PROBED = frozenset().union(*BY_KIND.values())
 _TOLD_NAMES = 6
 
@@ -90,7 +93,7 @@ def condition_of(definition: Definition, names: Names, report: Report) -> Checke
     return check(tree, source, names, report)
 
 
-def reach_of(name: str, rule_id: str, priority: str, tree: Any, closures: Closures) -> Reach:
+def reach_of(name: str, rule_id: str, priority: str, tree: Tree, closures: Closures) -> Reach:
     """Compile a checked tree for every kind it can hold for."""
     reach = Reach()
     normal = normalize(tree, closures)

@@ -49,12 +49,12 @@ def trees(nodes: list[Node], report: Report) -> list[tuple[str, Any]]:
     return [(name, tree) for name, tree in found if tree is not None]
 
 
-def _tree(parts: dict[str, list[Node]], report: Report) -> Any:
+def _tree(parts: dict[str, list[Node]], report: Report) -> And | Or | None:
     name = parts["name"][0]
     if "fields" not in parts:
         report.problems.append(name.problem("the exception names no fields"))
         return None
-    fields, comps = parts["fields"][0], parts.get("comps", [None])[0]  # type: ignore[list-item]  # None: not given
+    fields, comps = parts["fields"][0], parts.get("comps", [None])[0]
     single = isinstance(fields, Scalar)
     names = _scalars(fields, report)
     symbols = [one.text for one in _scalars(comps, report)] if comps is not None else ["in" if single else "="] * len(names)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ from sensor.ruleset.roots import host_closures
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sensor.rulelang.check import Names
     from sensor.rulelang.links import Closures
 
 NOT_RULES = frozenset({"cases.yaml"})
@@ -106,23 +108,8 @@ def load_texts(files: Sequence[tuple[str, bytes]], *, attack_table: Path | None 
     table = _table(attack_table)
     names = compiling.names_of(definitions, report)
     follow = closures if closures is not None else host_closures()
-    rules: list[Rule] = []
-    reaches: list[compiling.Reach] = []
-    disabled: list[str] = []
-    left_alone: list[str] = []
-    for name, definition in definitions.rules.items():
-        source = definition.scalars("source", report)
-        if source and source[-1].text != "syscall":
-            left_alone.append(name)
-            report.warnings.append(source[-1].problem(f"{name}: rules of source {source[-1].text!r} are left alone; only syscall runs here"))
-            continue
-        if definition.truth("enabled", report) is False:
-            disabled.append(name)
-            continue
-        made = compiling.rule_of(definition, names, table, follow, report)
-        if made:
-            rules.append(made[0])
-            reaches.append(made[1])
+    made = _rules(definitions, names, table, follow, report)
+    rules, reaches = [rule for rule, _ in made.rules], [reach for _, reach in made.rules]
     _ids(rules, definitions, report)
     if report.problems:
         raise _error(report.problems)
@@ -138,9 +125,33 @@ def load_texts(files: Sequence[tuple[str, bytes]], *, attack_table: Path | None 
         clauses=clauses,
         warnings=tuple(dict.fromkeys(sorted(report.warnings))),
         hash=_hash(rules, definitions),
-        disabled=tuple(disabled),
-        left_alone=tuple(left_alone),
+        disabled=tuple(made.disabled),
+        left_alone=tuple(made.left_alone),
     )
+
+
+@dataclass(slots=True)
+class _Made:
+    rules: list[tuple[Rule, compiling.Reach]] = field(default_factory=list)
+    disabled: list[str] = field(default_factory=list)
+    left_alone: list[str] = field(default_factory=list)
+
+
+def _rules(definitions: Definitions, names: Names, table: AttackTable | None, closures: Closures, report: Report) -> _Made:
+    """Compile the rules that are to run here."""
+    made = _Made()
+    for name, definition in definitions.rules.items():
+        source = definition.scalars("source", report)
+        if source and source[-1].text != "syscall":
+            made.left_alone.append(name)
+            report.warnings.append(source[-1].problem(f"{name}: rules of source {source[-1].text!r} are left alone; only syscall runs here"))
+        elif definition.truth("enabled", report) is False:
+            made.disabled.append(name)
+        else:
+            rule = compiling.rule_of(definition, names, table, closures, report)
+            if rule:
+                made.rules.append(rule)
+    return made
 
 
 def _table(path: Path | None) -> AttackTable | None:

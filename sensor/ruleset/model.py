@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sensor.rulelang.codegen import Compiled
     from sensor.rulelang.optimize import Normal
     from sensor.rulelang.template import Template
+    from sensor.rulelang.values import Event
 
 PRIORITIES = ("EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFORMATIONAL", "DEBUG")
 """Falco's, the gravest first."""
@@ -75,16 +76,16 @@ class Rule:
     """The checked tree, exceptions included, for the interpreter."""
     template: Template
 
-    def match(self, event: Any) -> bool:
+    def match(self, event: Event) -> bool:
         """Tell whether the condition holds for *event*, seen under its own path."""
         compiled = self.functions.get(event.kind_name)
         return compiled is not None and compiled.match(event)
 
-    def render(self, event: Any) -> str:
+    def render(self, event: Event) -> str:
         """Return the message for *event*; values are in the form findings carry."""
         return self.template.render(event)
 
-    def format_output(self, event: Any) -> str:
+    def format_output(self, event: Event) -> str:
         """As `render`."""
         return self.template.render(event)
 

@@ -69,8 +69,8 @@ def _entry(node: Node, report: Report) -> Entry | None:
     kinds = [kind for kind in ("rule", "macro", "list") if kind in node.entries]
     if len(kinds) != 1:
         keys = ", ".join(list(node.entries)[:5])
-        close = next((guess for key in node.entries for guess in get_close_matches(key, ("rule", "macro", "list"), 1, 0.6)), "")
-        report.problems.append(node.problem(f"expected one of the keys rule, macro, list; found {keys or 'none'}", f"perhaps {close}" if close else ""))
+        guess = next((guess for key in node.entries for guess in get_close_matches(key, ("rule", "macro", "list"), 1, 0.6)), "")
+        report.problems.append(node.problem(f"expected one of the keys rule, macro, list; found {keys or 'none'}", f"perhaps {guess}" if guess else ""))
         return None
     kind = kinds[0]
     name = text(node, kind, report)

@@ -108,7 +108,7 @@ def _values(values: Sequence[Any]) -> str:
     return "{" + ", ".join(texts) + (f", … {len(values) - SHOWN_VALUES} more" if len(values) > SHOWN_VALUES else "") + "}"
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, PathPattern):
         return value.path.decode("utf-8", "backslashreplace") + ("" if value.exact else "*")
     if isinstance(value, bytes):
@@ -116,7 +116,7 @@ def _value(value: Any) -> str:
     return str(getattr(value, "name", value))
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(sorted(value, key=repr)) if isinstance(value, frozenset) else repr(value)
     return text if len(text) <= 160 else text[:160] + "…"  # noqa: PLR2004  # one line
 

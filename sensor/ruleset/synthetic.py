@@ -25,6 +25,8 @@ from sensor.rulelang.getters import AF_INET, AF_INET6, AF_UNIX, CAPABILITIES, MA
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sensor.rulelang.values import Event
+
 _SPECS = {spec.name: spec for spec in KINDS}
 _KIND_OF = {"execve": "exec", "execveat": "exec", "connect": "connect", **{name.decode(): "open" for name in OPEN_SYSCALLS.values()}}
 _NUMBER_OF = {name.decode(): number for number, name in reversed(OPEN_SYSCALLS.items())}
@@ -43,7 +45,7 @@ class UnsettableFieldError(ValueError):
     """No member of an event stands for the field, or the value is not one it can have."""
 
 
-def event_of(values: Mapping[str, str], flags: FrameFlag = FrameFlag(0)) -> Any:
+def event_of(values: Mapping[str, str], flags: int = 0) -> Event:
     """
     Return the event that *values* (field → text) describe; ``evt.type`` must be among them.
 
@@ -54,7 +56,7 @@ def event_of(values: Mapping[str, str], flags: FrameFlag = FrameFlag(0)) -> Any:
     if kind_name is None:
         raise UnsettableFieldError(f"evt.type is one of {', '.join(sorted(_KIND_OF))}")
     event = _blank(kind_name)
-    event.flags = int(flags)
+    event.flags = flags
     for field in sorted(values, key=_order):
         setter = _SETTERS.get(_ARGUMENT.sub(r"\1[]", field))
         if setter is None:
@@ -85,8 +87,8 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _member(name: str, convert: Callable[[str], Any]) -> Callable[[Any, str, str], None]:
-    def put(event: Any, text: str, field: str) -> None:
+def _member(name: str, convert: Callable[[str], Any]) -> Callable[[Event, str, str], None]:
+    def put(event: Event, text: str, field: str) -> None:
         if not hasattr(event, name):
             raise UnsettableFieldError(f"{field}: {event.kind_name} events do not have it")
         setattr(event, name, convert(text))
@@ -94,21 +96,21 @@ def _member(name: str, convert: Callable[[str], Any]) -> Callable[[Any, str, str
     return put
 
 
-def _type(event: Any, text: str, _field: str) -> None:
+def _type(event: Event, text: str, _field: str) -> None:
     event.syscall = _NUMBER_OF.get(text, 257)
 
 
-def _name(event: Any, text: str, _field: str) -> None:
+def _name(event: Event, text: str, _field: str) -> None:
     event.comm = _bytes(text)[:15]
     event.cmdline = event.comm + b"\0"
 
 
-def _parent(event: Any, text: str, _field: str) -> None:
+def _parent(event: Event, text: str, _field: str) -> None:
     event.pcomm = _bytes(text)[:15]
     event.ancestors = ((event.ppid, event.pcomm), *event.ancestors[1:])
 
 
-def _ancestor(event: Any, text: str, field: str) -> None:
+def _ancestor(event: Event, text: str, field: str) -> None:
     at = int(field[-2]) - 1
     chain = [*event.ancestors, *((100 + one, b"ancestor") for one in range(len(event.ancestors), at + 1))]
     tgid, comm = chain[at]
@@ -117,43 +119,43 @@ def _ancestor(event: Any, text: str, field: str) -> None:
     event.ancestors_count = len(chain)
 
 
-def _arguments(event: Any, text: str, _field: str) -> None:
+def _arguments(event: Event, text: str, _field: str) -> None:
     event.cmdline = b"\0".join([event.cmdline.split(b"\0")[0], *_bytes(text).split()]) + b"\0"
 
 
-def _command(event: Any, text: str, _field: str) -> None:
+def _command(event: Event, text: str, _field: str) -> None:
     event.cmdline = b"\0".join(_bytes(text).split()) + b"\0"
 
 
-def _exe(event: Any, text: str, _field: str) -> None:
+def _exe(event: Event, text: str, _field: str) -> None:
     event.cmdline = b"\0".join([_bytes(text), *event.cmdline.split(b"\0")[1:]])
 
 
-def _path(event: Any, text: str, field: str) -> None:
+def _path(event: Event, text: str, field: str) -> None:
     if event.kind_name != "open":
         raise UnsettableFieldError(f"{field}: give a connect's addresses and ports")
     event.path = event.asked = _bytes(text)
 
 
-def _container(event: Any, text: str, _field: str) -> None:
+def _container(event: Event, text: str, _field: str) -> None:
     inside = text != "host"
     profile = Profile.CONTAINER if inside else Profile.HOST
     event.profile = int(profile)
     event.workload = SimpleNamespace(profile=profile, container_id=text if inside else "", runtime="containerd" if inside else "", pod_uid="")
 
 
-def _flags(event: Any, text: str, _field: str) -> None:
+def _flags(event: Event, text: str, _field: str) -> None:
     event.open_flags = 0
     for name in text.split("|"):
         event.open_flags |= getattr(os, name)
 
 
-def _reads(event: Any, text: str, _field: str) -> None:
+def _reads(event: Event, text: str, _field: str) -> None:
     if (event.open_flags & 3 in (0, 2)) != _truth(text):
         event.open_flags = (event.open_flags & ~3) | (os.O_RDONLY if _truth(text) else os.O_WRONLY)
 
 
-def _writes(event: Any, text: str, _field: str) -> None:
+def _writes(event: Event, text: str, _field: str) -> None:
     if (event.open_flags & 3 in (1, 2)) != _truth(text):
         event.open_flags = (event.open_flags & ~3) | (os.O_WRONLY if _truth(text) else os.O_RDONLY)
 
@@ -162,29 +164,29 @@ def _truth(text: str) -> bool:
     return {"true": True, "false": False}[text]
 
 
-def _return(event: Any, number: int) -> None:
+def _return(event: Event, number: int) -> None:
     event.ret = number
     if event.kind_name == "open" and number < 0:
         event.path = b""
 
 
-def _result(event: Any, text: str, _field: str) -> None:
+def _result(event: Event, text: str, _field: str) -> None:
     _return(event, (3 if event.kind_name == "open" else 0) if text == "SUCCESS" else -getattr(errno, text if hasattr(errno, text) else ""))
 
 
-def _failed(event: Any, text: str, _field: str) -> None:
+def _failed(event: Event, text: str, _field: str) -> None:
     _return(event, -errno.EACCES if _truth(text) else 3 if event.kind_name == "open" else 0)
 
 
-def _number(event: Any, text: str, _field: str) -> None:
+def _number(event: Event, text: str, _field: str) -> None:
     if event.kind_name == "open":
         _return(event, int(text) if int(text) >= 0 else -errno.ENOENT)
     else:
         event.fd = int(text)
 
 
-def _address(own: bool) -> Callable[[Any, str, str], None]:
-    def put(event: Any, text: str, _field: str) -> None:
+def _address(own: bool) -> Callable[[Event, str, str], None]:
+    def put(event: Event, text: str, _field: str) -> None:
         address = ip_address(text)
         packed = address.packed if address.version == 6 else MAPPED + address.packed  # noqa: PLR2004  # IPv6
         if own:
@@ -196,24 +198,24 @@ def _address(own: bool) -> Callable[[Any, str, str], None]:
     return put
 
 
-def _family(event: Any, text: str, _field: str) -> None:
+def _family(event: Event, text: str, _field: str) -> None:
     if event.kind_name == "open":
         event.open_flags |= {"f": 0, "d": os.O_DIRECTORY}[text]
     else:
         event.family = {"4": AF_INET, "6": AF_INET6, "u": AF_UNIX}[text]
 
 
-def _capabilities(event: Any, text: str, _field: str) -> None:
+def _capabilities(event: Event, text: str, _field: str) -> None:
     event.cap_effective = sum(1 << CAPABILITIES.index(name.removeprefix("CAP_")) for name in text.split())
 
 
-def _memfd(event: Any, text: str, _field: str) -> None:
+def _memfd(event: Event, text: str, _field: str) -> None:
     if _truth(text):
         event.flags |= int(FrameFlag.EXE_DETACHED)
         event.exe_path = b"memfd:program"
 
 
-_SETTERS: dict[str, Callable[[Any, str, str], None]] = {
+_SETTERS: dict[str, Callable[[Event, str, str], None]] = {
     "evt.type": _type, "evt.arg.flags": _flags, "evt.is_open_read": _reads, "evt.is_open_write": _writes, "evt.res": _result, "evt.failed": _failed,
     "evt.rawres": lambda event, text, _field: _return(event, int(text)),
     "fd.num": _number, "fd.name": _path, "fs.path.name": _path, "fd.nameraw": _member("asked", _bytes), "fs.path.nameraw": _member("asked", _bytes),
