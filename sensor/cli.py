@@ -124,7 +124,7 @@ def _agent(options: argparse.Namespace, record: bool) -> int:  # noqa: FBT001  #
 
     loader = LoaderProcess() if os.geteuid() == 0 else None  # at work while the rest is imported
     try:
-        from sensor.commands import start  # noqa: PLC0415
+        from sensor.running import start  # noqa: PLC0415
 
         configure(level=Level.named(options.log_level))
         agent = start(_config(options), loader, options if record else None)
@@ -144,7 +144,7 @@ def _record(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from sensor.commands import replay  # noqa: PLC0415
+    from sensor.running import replay  # noqa: PLC0415
 
     return replay(options.file, options.rules, options.policy, options.output)
 

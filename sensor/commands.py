@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands do, once `sensor.cli` has read what was typed. Each returns the process's exit code."""
+"""The commands that tell: rules, doctor, version, support, offsets. Each returns the process's exit code."""
 
 from __future__ import annotations
 
@@ -9,87 +9,20 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sensor.app import Agent, make_sink
-from sensor.core.config import KernelConfig, RunConfig
-from sensor.core.counters import Counters, render
 from sensor.core.errors import EnvironmentRefusal, UsageError
 from sensor.core.kernel import running_kernel
 from sensor.core.paths import find_data
-from sensor.engine.aggregate import Aggregator
-from sensor.engine.findings import FindingBuilder, FindingContext
-from sensor.engine.match import Matcher
 from sensor.engine.redact import RedactConfig, Redactor
-from sensor.events.cheader import spec_hash
-from sensor.pipeline import Pipeline
-from sensor.recording.record import Recorder, describe
-from sensor.recording.replay import ReplayContext
-from sensor.recording.replay import replay as replay_recording
-from sensor.rules_in_force import load_documents
-from sensor.rulelang.dimensions_of import survivors
 from sensor.version import own_version
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
     from pathlib import Path
-
-    from sensor.probes.session import LoaderProcess
 
 _HTTP_TIMEOUT_S = 3.0
 _MOST_BYTES = 16 << 20
-
-
-def start(config: RunConfig, loader: LoaderProcess | None, recording: argparse.Namespace | None) -> Agent:
-    """Bring an agent up; with *recording*, one that writes its frames to ``recording.file``, too."""
-    data = find_data()
-
-    def record(agent: Agent) -> Recorder:
-        assert recording is not None  # noqa: S101  # only given when it is
-        header = describe(
-            agent.clock,
-            scout_version=own_version(data).scout,
-            spec_hash=spec_hash(),
-            rules_hash=agent.ruleset.hash,
-            cgroup_mode=agent.kernel.hierarchy.mode.value,
-            cgroup_controller=agent.kernel.hierarchy.controller,
-        )
-        return Recorder(
-            recording.file,
-            header,
-            counters=agent.counters,
-            clock=agent.clock,
-            cgroups=agent.workloads.paths(),
-            max_bytes=recording.max_bytes,
-            overwrite=recording.overwrite,
-        )
-
-    return Agent(config, data, loader=loader, record=record if recording else None)
-
-
-def replay(path: Path, rules: Sequence[Path], policy_path: Path | None, output: str) -> int:
-    """Run a recording through the rules; findings go to standard output, counts to standard error."""
-    counters = Counters()
-    config = RunConfig(rules=tuple(rules), policy=policy_path, output=output, kernel=KernelConfig())
-    ruleset, policy = load_documents(config, find_data().rules)
-    matcher = Matcher(ruleset, lambda _rule, _error: None)
-    sink = make_sink(config, counters)
-
-    def build(context: ReplayContext) -> Pipeline:
-        header = context.header
-        builder = FindingBuilder(
-            FindingContext(boot_id=header.boot_id, clock=context.clock, redactor=Redactor(RedactConfig()), node=header.node_name, replayed=True)
-        )
-        return Pipeline(match=matcher.match, policy=policy, builder=builder, aggregator=Aggregator(context.clock), sinks=(sink,), counters=counters)
-
-    def recompute(event: Any) -> int:  # noqa: ANN401  # the event classes are generated
-        return survivors(ruleset.clauses.get(event.kind_name, ()), event)
-
-    report = replay_recording(path, build, recompute=recompute, counters=counters)
-    sys.stderr.write(f"{report.frames} frames, {report.ending.value}\n" + render(counters.snapshot()))
-    sink.close()
-    return 0
 
 
 def rules(options: argparse.Namespace) -> int:
@@ -102,12 +35,17 @@ def rules(options: argparse.Namespace) -> int:
     managed = find_data().rules
     if options.action == "explain":
         text = report.explain_text(load(tuple(options.rules) or (managed,)), options.rule)
+        if text is None:
+            raise UsageError(f"no rule is called {options.rule!r}", hint="scout rules list shows them all")
         sys.stdout.write(text + "\n")
         return 0
     paths = tuple(options.paths) or (managed,)
     if options.action == "list":
         rows = report.list_rows(load(paths))
-        sys.stdout.write(json.dumps(rows, indent=1) + "\n" if options.json else report.table(rows))
+        if options.json:
+            sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+        else:
+            sys.stdout.write("".join(f"{row['id']:<10} {row['priority']:<13} {' '.join(row['attack']):<22} {row['name']}\n" for row in rows))
         return 0
     text, code = report.check_text(paths) if options.action == "check" else report.run_cases(paths)
     sys.stdout.write(text + "\n")

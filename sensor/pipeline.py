@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sensor.engine.decide import BUILTIN, Verdict
 from sensor.engine.flood import FLOOD_RULE
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Pipeline:
 
     def _report(self, event: Any, rule: MatchedRule) -> None:  # noqa: ANN401  # the event classes are generated
         verdict = self.policy.decide(event, rule)
+        if verdict is None and rule is FLOOD_RULE:  # what is lost is told whatever the policy chose
+            verdict = Verdict(mitigation="log", policy=self.policy.name, ruleset=BUILTIN)
         if verdict is None or self._aggregator.folds(event, rule.id):
             return
         finding = self._builder.build(event, rule, verdict)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put an agent, or a replay, together from what was typed: ``scout run``, ``record`` and ``replay``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sensor.app import Agent, make_sink
+from sensor.core.config import KernelConfig, RunConfig
+from sensor.core.counters import Counters, render
+from sensor.core.paths import find_data
+from sensor.engine.aggregate import Aggregator
+from sensor.engine.findings import FindingBuilder, FindingContext
+from sensor.engine.match import Matcher
+from sensor.engine.redact import RedactConfig, Redactor
+from sensor.pipeline import Pipeline
+from sensor.rules_in_force import load_documents
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sensor.probes.session import LoaderProcess
+    from sensor.recording.record import Recorder
+    from sensor.recording.replay import ReplayContext
+
+
+def start(config: RunConfig, loader: LoaderProcess | None, recording: argparse.Namespace | None) -> Agent:
+    """Bring an agent up; with *recording*, one that writes its frames to ``recording.file``, too."""
+    data = find_data()
+    if recording is None:
+        return Agent(config, data, loader=loader)
+    from sensor.events.cheader import spec_hash  # noqa: PLC0415  # only recordings need these
+    from sensor.recording.record import Recorder, describe  # noqa: PLC0415
+    from sensor.version import own_version  # noqa: PLC0415
+
+    def record(agent: Agent) -> Recorder:
+        header = describe(
+            agent.clock,
+            scout_version=own_version(data).scout,
+            spec_hash=spec_hash(),
+            rules_hash=agent.ruleset.hash,
+            cgroup_mode=agent.kernel.hierarchy.mode.value,
+            cgroup_controller=agent.kernel.hierarchy.controller,
+        )
+        return Recorder(
+            recording.file,
+            header,
+            counters=agent.counters,
+            clock=agent.clock,
+            cgroups=agent.workloads.paths(),
+            max_bytes=recording.max_bytes,
+            overwrite=recording.overwrite,
+        )
+
+    return Agent(config, data, loader=loader, record=record)
+
+
+def replay(path: Path, rules: Sequence[Path], policy_path: Path | None, output: str) -> int:
+    """Run a recording through the rules; findings go to standard output, counts to standard error."""
+    from sensor.recording.replay import replay as replay_recording  # noqa: PLC0415  # a run needs none of it
+    from sensor.rulelang.dimensions_of import survivors  # noqa: PLC0415
+
+    counters = Counters()
+    config = RunConfig(rules=tuple(rules), policy=policy_path, output=output, kernel=KernelConfig())
+    ruleset, policy = load_documents(config, find_data().rules)
+    matcher = Matcher(ruleset, lambda _rule, _error: None)
+    sink = make_sink(config, counters)
+
+    def build(context: ReplayContext) -> Pipeline:
+        header = context.header
+        builder = FindingBuilder(
+            FindingContext(boot_id=header.boot_id, clock=context.clock, redactor=Redactor(RedactConfig()), node=header.node_name, replayed=True)
+        )
+        return Pipeline(match=matcher.match, policy=policy, builder=builder, aggregator=Aggregator(context.clock), sinks=(sink,), counters=counters)
+
+    def recompute(event: Any) -> int:  # noqa: ANN401  # the event classes are generated
+        return survivors(ruleset.clauses.get(event.kind_name, ()), event)
+
+    report = replay_recording(path, build, recompute=recompute, counters=counters)
+    sys.stderr.write(f"{report.frames} frames, {report.ending.value}\n" + render(counters.snapshot()))
+    sink.close()
+    return 0
