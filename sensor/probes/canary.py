@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensor.events.common import Lane
-from sensor.events.dimensions import Clause, Constraint, Dimension, PathPattern
+from sensor.events.dimensions import Clause, Constraint, Dimension, Outcome, PathPattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,7 +66,8 @@ class Canaries:
         name = self._names[lane]
         if kind == "open":
             path = os.fsencode((self._folder / f"f{name}").resolve())
-            return (Constraint(Dimension.LEAF, (f"f{name}".encode(),)), Constraint(Dimension.PATH, (PathPattern(path, exact=True),)))
+            leaf, whole = Constraint(Dimension.LEAF, (f"f{name}".encode(),)), Constraint(Dimension.PATH, (PathPattern(path, exact=True),))
+            return (Constraint(Dimension.OUTCOME, (Outcome.SUCCEEDED,)), leaf, whole)
         if kind == "connect":
             return (Constraint(Dimension.PORT, (self._port,)), Constraint(Dimension.ADDRESS, (IPv4Network(self._addresses[lane]),)))
         return (Constraint(Dimension.OUTCOME, (0,)), Constraint(Dimension.COMM, (name.encode()[:15],)))
@@ -100,12 +101,20 @@ class Canaries:
             self._children.discard(event.tgid)
             self.seen["exit", Lane.COMMON] = event.ts_ns
             return True
-        if not event.candidates & mask:
+        if not event.candidates & mask or not self._is_ours(event):
             return False
         if kind == "exec":
             self._children.add(event.tgid)
         self.seen[kind, Lane(event.lane)] = event.ts_ns
         return True
+
+    def _is_ours(self, event: Any) -> bool:  # noqa: ANN401  # the event classes are generated
+        """Whether the act itself is a canary's: an act of which too much is unknown keeps every bit, the canaries' too."""
+        if event.kind_name == "open":
+            return bool(event.path.rpartition(b"/")[2] in {f"f{name}".encode() for name in self._names.values()})
+        if event.kind_name == "connect":
+            return bool(event.dport == self._port and event.ns_tgid == os.getpid())
+        return bool(event.comm in {name.encode()[:15] for name in self._names.values()})
 
     def expected(self) -> tuple[tuple[str, str], ...]:
         """(kind, lane) of every canary, as health names them."""
