@@ -41,36 +41,41 @@ static __always_inline int keep_named(struct mask *mask, const struct mask *othe
 
 #define KEEP_NAMED(mask, table, slot, key, dimension) keep_named(mask, &(table)->other_##dimension, slot, key)
 
-/* The cgroup's id and profile. A nested cgroup belongs to the container above it. */
-static __always_inline u32 workload_of(u64 *cgroup)
+/* The cgroup's id and profile. A nested cgroup belongs to the container above it, whose id is *owner then; 0 when nobody is known. */
+static __always_inline u32 workload_of(u64 *cgroup, u64 *owner)
 {
 	void *node = cgroup_node();
 	u64 id = node_id(node);
 	u32 *profile;
 
 	*cgroup = id;
+	*owner = 0;
 	profile = workloads.lookup(&id);
-	if (profile)
+	if (profile) {
+		*owner = id;
 		return *profile;
+	}
 #pragma unroll
 	for (int level = 0; level < 3; level++) {
 		node = pointer_at(node, OFF_kernfs_node__parent);
 		id = node_id(node);
 		profile = workloads.lookup(&id);
+		if (profile && *profile == PROFILE_CONTAINER)
+			*owner = id;
 		if (profile)
-			return *profile == PROFILE_CONTAINER ? PROFILE_CONTAINER : PROFILE_UNKNOWN;
+			return *owner ? PROFILE_CONTAINER : PROFILE_UNKNOWN;
 	}
 	return PROFILE_UNKNOWN;
 }
 
 static __always_inline int keep_profile(struct mask *mask, struct clause_table *table)
 {
-	u64 cgroup;
+	u64 cgroup, owner;
 	u32 profile;
 
 	if (!both(mask, &table->needs_profile))
 		return 1;
-	profile = workload_of(&cgroup);
+	profile = workload_of(&cgroup, &owner);
 	return profile == PROFILE_UNKNOWN || keep(mask, &table->profile[profile & 3]);
 }
 

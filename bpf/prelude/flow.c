@@ -161,14 +161,14 @@ static __always_inline int admit_stage(void *ctx, int raw)
 	struct frame_common *common;
 	struct clause_table *table;
 	u32 profile, lane;
-	u64 cgroup;
+	u64 cgroup, owner;
 
 	if (!s)
 		return 0;
 	table = table_at(s->slot);
 	if (!table)
 		return leave(s);
-	profile = workload_of(&cgroup);
+	profile = workload_of(&cgroup, &owner);
 	lane = both(&s->base, &table->reserved) ? LANE_RESERVED : LANE_COMMON;
 	common = &s->frame.common;
 	common->lane = lane;
@@ -180,7 +180,7 @@ static __always_inline int admit_stage(void *ctx, int raw)
 	common->candidates[1] = s->base.word[1];
 	common->candidates[2] = s->base.word[2];
 	common->candidates[3] = s->base.word[3];
-	if (!spend(s, profile == PROFILE_UNKNOWN ? 0 : cgroup, lane))
+	if (!spend(s, owner, lane))
 		return leave(s);
 	return is_exec(s) ? walk_cwd(ctx, s, raw) : walk_exe(ctx, s, raw);
 }

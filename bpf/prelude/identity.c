@@ -133,6 +133,14 @@ static __always_inline void put_arguments(struct scratch *s, void *task)
 	s->tail_bytes += taken;
 }
 
+/* The program's file may have lost its name since the program began. */
+static __always_inline int exe_is_deleted(void *task)
+{
+	void *file = pointer_at(pointer_at(task, OFF_task_struct__mm), OFF_mm_struct__exe_file);
+
+	return is_deleted(pointer_at(file, OFF_file__f_path__dentry));
+}
+
 /* STAGE_IDENTITY */
 static __always_inline int identity_stage(void *ctx, int raw)
 {
@@ -145,6 +153,8 @@ static __always_inline int identity_stage(void *ctx, int raw)
 	put_ids(&s->frame.common, task);
 	put_credentials(&s->frame.common, task);
 	put_ancestors(s, task);
+	if (exe_is_deleted(task))
+		s->frame.common.flags |= FRAME_EXE_DELETED;
 	return next(ctx, s, raw, STAGE_EMIT);
 }
 

@@ -20,7 +20,9 @@
 #define AF_INET6 10
 #define TCP_SYN_SENT 2
 #define IPPROTO_TCP 6
+#define EINTR 4
 #define EINPROGRESS 115
+#define ERESTARTSYS 512 /* the kernel's own: the call goes on after the signal, or tells EINTR */
 #define ECONNREFUSED 111
 #define ETIMEDOUT 110
 #define ECONNRESET 104
@@ -172,13 +174,17 @@ int on_syn_sent(void *ctx)
 /* The end of a connect whose SYN was a candidate: all that is missing is how it went. */
 static __always_inline int end_pending(void *ctx, struct pending *pending, u64 thread, long ret)
 {
-	int succeeded = ret >= 0 || ret == -EINPROGRESS;
-	struct mask mask = succeeded ? pending->succeeded : pending->failed;
 	u32 slot = pending->slot;
 	struct clause_table *table = table_at(slot);
 	struct connect_fields *fields;
 	struct scratch *s;
+	struct mask mask;
+	int succeeded;
 
+	if (ret == -ERESTARTSYS || ret == -EINTR) /* a signal ends the wait, never the handshake */
+		ret = -EINPROGRESS;
+	succeeded = ret >= 0 || ret == -EINPROGRESS;
+	mask = succeeded ? pending->succeeded : pending->failed;
 	if (!table || !any(&mask)) {
 		forget_pending(&thread);
 		return 0;
@@ -232,14 +238,18 @@ static __always_inline int peer_of_socket(struct peer *peer, u64 *local, u16 *sp
 	return 1;
 }
 
-/* What the call asked for: the address as the program's memory has it at the call's end. */
-static __always_inline void peer_as_asked(struct peer *peer, const void *registers)
+/* What the call asked for: the address as the program's memory has it at the call's end. Returns 0 when that cannot be read. */
+static __always_inline int peer_as_asked(struct peer *peer, const void *registers)
 {
 	void *from = (void *)u64_at(registers, ARGUMENT_2);
 	u64 sockaddr[4] = {}; /* struct sockaddr_in6 is 28 bytes, in network order */
+	u32 bytes = u64_at(registers, ARGUMENT_3);
 
 	peer->flags = FRAME_PEER_UNKNOWN;
-	read_user(sockaddr, 28, from);
+	if (bytes > 28)
+		bytes = 28;
+	if (!bytes || read_user(sockaddr, SIZE(bytes, 31), from)) /* no more than the call read: the page may end there */
+		return 0;
 	peer->family = sockaddr[0] & 0xffff;
 	if (peer->family == AF_INET || peer->family == AF_INET6)
 		peer->port = __builtin_bswap16(sockaddr[0] >> 16 & 0xffff);
@@ -249,6 +259,7 @@ static __always_inline void peer_as_asked(struct peer *peer, const void *registe
 		peer->address[0] = sockaddr[1];
 		peer->address[1] = sockaddr[2];
 	}
+	return 1;
 }
 
 int on_connect(void *ctx)
@@ -257,7 +268,7 @@ int on_connect(void *ctx)
 	u32 slot = 0;
 	struct clause_table *table = live_table(TABLE_CONNECT, &slot);
 	long ret = SYS_exit_ret(ctx);
-	int succeeded = ret >= 0 || ret == -EINPROGRESS;
+	int succeeded = ret >= 0 || ret == -EINPROGRESS, known = 1;
 	u16 sport = 0, protocol = 0;
 	struct connect_fields *fields;
 	void *registers, *sk = NULL;
@@ -294,9 +305,9 @@ int on_connect(void *ctx)
 			return 0;
 #endif
 	} else {
-		peer_as_asked(&peer, registers);
+		known = peer_as_asked(&peer, registers);
 	}
-	if (!keep_peer(&mask, table, slot, &key, &peer) || !keep_who(&mask, table, slot, &key))
+	if ((known && !keep_peer(&mask, table, slot, &key, &peer)) || !keep_who(&mask, table, slot, &key))
 		return 0;
 	s = enter(FLOW_CONNECT, EVENT_CONNECT, &mask, table, slot);
 	if (!s)

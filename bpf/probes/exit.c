@@ -45,6 +45,6 @@ int on_exit(void *ctx)
 	s->frame.common.cgroup_id = node_id(cgroup_node());
 	s->frame.exit.fields.exit_code = u32_at(signal, OFF_signal_struct__group_exit_code);
 	if (!s->frame.exit.fields.exit_code)
-		s->frame.exit.fields.exit_code = u32_at(task, OFF_task_struct__exit_code);
+		s->frame.exit.fields.exit_code = u32_at(leader_of(task), OFF_task_struct__exit_code) /* as wait(2) has it: the leader may have ended first */;
 	return send(ctx, s);
 }

@@ -15,6 +15,7 @@
  * Blind to  io_uring, 32-bit calls, open_by_handle_at.
  */
 #define O_ACCMODE 3
+#define O_PATH 010000000
 /* f_flags and f_path are near each other, so one read has both; f_path stood in front until 6.x. */
 #define MEMBERS_AT (OFF_file__f_flags < OFF_file__f_path__mnt ? OFF_file__f_flags : OFF_file__f_path__mnt)
 #define MEMBERS_END (OFF_file__f_flags + 4 > OFF_file__f_path__dentry + 8 ? OFF_file__f_flags + 4 : OFF_file__f_path__dentry + 8)
@@ -141,7 +142,7 @@ static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct c
 	flags = *(u32 *)((void *)members + OFF_file__f_flags - MEMBERS_AT);
 	vfsmount = *(void **)((void *)members + OFF_file__f_path__mnt - MEMBERS_AT);
 	dentry = *(void **)((void *)members + OFF_file__f_path__dentry - MEMBERS_AT);
-	if (!keep(mask, &table->access[flags & O_ACCMODE]))
+	if (!keep(mask, &table->access[flags & O_PATH ? 3 : flags & O_ACCMODE])) /* O_PATH opens for neither */
 		return 0;
 	if (read_head(&head, dentry))
 		goto unseen;
@@ -150,9 +151,12 @@ static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct c
 	name = HEAD_NAME(&head);
 	named = dentry != root;			  /* a mount's root is called as its mountpoint is, which only the walk knows */
 	placed = named && HEAD_PARENT(&head) != root;
-	if (named && !read_kernel(&word, sizeof(word), name) &&
-	    !keep(mask, &table->leaf_print[name_print(first_eight(word, bytes), bytes, LEAF_PRINT_BITS)]))
-		return 0;
+	if (named && !read_kernel(&word, sizeof(word), name)) {
+		if (may_be_stamp(word, bytes)) /* the directory itself: its path may end with the name above */
+			named = 0;
+		else if (!keep(mask, &table->leaf_print[name_print(first_eight(word, bytes), bytes, LEAF_PRINT_BITS)]))
+			return 0;
+	}
 	if (placed && both(mask, &table->needs_directory) && !read_head(&above, HEAD_PARENT(&head)) &&
 	    !read_kernel(&word, sizeof(word), HEAD_NAME(&above)) && !may_be_stamp(word, HEAD_LEN(&above))) {
 		bytes = HEAD_LEN(&above);

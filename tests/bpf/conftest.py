@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+What the live tests share: running kernel sides, the C driver, cgroups.
+
+``side`` runs a test once in each form: with all that the kernel offers, and
+with what 4.14 has (perf buffers, classic tracepoints, one read helper, no
+loops). Each form is brought up once and proves itself on this process.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from sensor.core.config import kernel_from
+from sensor.events.dimensions import Profile
+from sensor.workloads import cgroups
+from tests.bpf.live import Driver, Side, bring_up, forms
+
+DRIVERS = Path(__file__).resolve().parents[1] / "drivers"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory) -> Driver:
+    """The driver, compiled once; static, so that it runs in any root."""
+    program = tmp_path_factory.mktemp("drivers") / "act"
+    subprocess.run(["gcc", "-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o", program, DRIVERS / "act.c", "-lpthread"], check=True)
+    return Driver(program)
+
+
+@pytest.fixture(scope="session", params=forms())
+def session_side(request):
+    """One kernel side for all tests of a form."""
+    side = bring_up(kernel_from(os.environ, strict=True, features=request.param))
+    assert side.kernel.canaries.missing() == ()
+    own, _path = side.kernel.own_cgroup()
+    side.kernel.session.set_profile(own, Profile.HOST)
+    yield side
+    side.close()
+
+
+@pytest.fixture
+def side(session_side) -> Side:
+    """The kernel side, with nothing left over from the test before and nothing lost in this one."""
+    session_side.drain()
+    session_side.lost.clear()
+    before = session_side.losses()
+    yield session_side
+    session_side.watch()
+    session_side.drain()
+    assert session_side.losses() == before, "the test lost frames"
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other process here uses, 14 characters."""
+    return f"t{os.getpid():07d}x{next(_numbers):05d}"
+
+
+class Cgroup:
+    """A cgroup in the hierarchy that names workloads."""
+
+    def __init__(self, hierarchy: cgroups.Hierarchy, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        self.procs = path / "cgroup.procs"
+        self.id = cgroups.kernfs_id(path)
+        self.name = b"/" + os.fsencode(path.relative_to(hierarchy.mount_point))
+
+    def remove(self) -> None:
+        """Its processes are gone by now."""
+        self.path.rmdir()
+
+
+@pytest.fixture
+def make_cgroup(session_side, name):
+    """Make cgroups, the inner ones below a given one; they are removed at the end."""
+    made: list[Cgroup] = []
+    hierarchy = session_side.kernel.hierarchy
+
+    def make(leaf: str, below: Cgroup | None = None) -> Cgroup:
+        made.append(Cgroup(hierarchy, (below.path if below else hierarchy.mount_point) / (leaf if below else f"{name}-{leaf}")))
+        return made[-1]
+
+    yield make
+    for cgroup in reversed(made):
+        session_side.kernel.session.forget_profile(cgroup.id)
+        cgroup.remove()
