@@ -100,56 +100,40 @@ static __always_inline int put_open(struct scratch *s, struct mask *mask, struct
 	return 1;
 }
 
+/* The file that an open reached, as far as it can be seen. */
+struct reached {
+	void *dentry; /* NULL: there is none, or another thread closed the descriptor before the call's end */
+	void *vfsmount;
+	void *inode;
+	u32 flags;
+};
+
 /*
- * An open without a file to look at. A failed one: what was asked is classified,
- * when it is a plain absolute path. One that another thread closed before its
- * end (*unseen): its path is unknown.
+ * Narrow by the file: flags, the print of its name, its directory's, then the
+ * names themselves. Returns 0 when no clause is left.
  */
-static __always_inline int open_by_asked(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, union key *key, int nr, long ret, int unseen)
-{
-	struct scratch *s;
-	u32 where;
-
-	if (!keep_who(mask, table, slot, key))
-		return 0;
-	s = enter(FLOW_OPEN, EVENT_OPEN, mask, table, slot);
-	if (!s)
-		return 0;
-	where = tail_at(s);
-	if (!put_open(s, mask, table, nr, ret))
-		return leave(s);
-	if (unseen)
-		s->frame.common.flags |= FRAME_PATH_CUT;
-	else if (both(mask, &table->needs_path) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
-		 s->frame.bytes[where] == '/' && !keep_path(mask, table, slot, key, (void *)&s->frame.bytes[where]))
-		return leave(s);
-	s->base = *mask;
-	return collect(ctx, s, 0);
-}
-
-static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct clause_table *table, u32 slot, union key *key, int nr, long ret, int *unseen)
+static __always_inline int keep_file(struct mask *mask, struct clause_table *table, u32 slot, union key *key, long fd, struct reached *reached)
 {
 	u64 members[(MEMBERS_END - MEMBERS_AT + 7) / 8];
 	struct dentry_head head, above;
-	void *file = file_of(ret), *dentry, *vfsmount, *root, *name;
-	struct scratch *s;
-	u32 bytes, flags;
+	void *file = file_of(fd), *dentry, *root, *name;
 	u64 word = 0;
 	int named, placed;
+	u32 bytes;
 
 	if (!file || read_kernel(members, sizeof(members), file + MEMBERS_AT))
-		goto unseen;
-	flags = *(u32 *)((void *)members + OFF_file__f_flags - MEMBERS_AT);
-	vfsmount = *(void **)((void *)members + OFF_file__f_path__mnt - MEMBERS_AT);
+		return 1;
+	reached->flags = *(u32 *)((void *)members + OFF_file__f_flags - MEMBERS_AT);
+	reached->vfsmount = *(void **)((void *)members + OFF_file__f_path__mnt - MEMBERS_AT);
 	dentry = *(void **)((void *)members + OFF_file__f_path__dentry - MEMBERS_AT);
-	if (!keep(mask, &table->access[flags & O_PATH ? 3 : flags & O_ACCMODE])) /* O_PATH opens for neither */
+	if (!keep(mask, &table->access[reached->flags & O_PATH ? 3 : reached->flags & O_ACCMODE])) /* O_PATH opens for neither */
 		return 0;
 	if (read_head(&head, dentry))
-		goto unseen;
-	root = pointer_at(vfsmount, OFF_vfsmount__mnt_root);
+		return 1;
+	root = pointer_at(reached->vfsmount, OFF_vfsmount__mnt_root);
 	bytes = HEAD_LEN(&head);
 	name = HEAD_NAME(&head);
-	named = dentry != root;			  /* a mount's root is called as its mountpoint is, which only the walk knows */
+	named = dentry != root; /* a mount's root is called as its mountpoint is, which only the walk knows */
 	placed = named && HEAD_PARENT(&head) != root;
 	if (named && !read_kernel(&word, sizeof(word), name)) {
 		if (may_be_stamp(word, bytes)) /* the directory itself: its path may end with the name above */
@@ -167,40 +151,44 @@ static __always_inline int open_succeeded(void *ctx, struct mask *mask, struct c
 	}
 	if (named && !keep_leaf(mask, table, slot, key, name, HEAD_LEN(&head)))
 		return 0;
-	if (!keep_who(mask, table, slot, key))
-		return 0;
-	s = enter(FLOW_OPEN, EVENT_OPEN, mask, table, slot);
-	if (!s)
-		return 0;
-	if (!put_open(s, mask, table, nr, ret))
-		return leave(s);
-	s->base = *mask;
-	s->frame.open.fields.file_flags = flags;
-	s->frame.open.fields.inode = u64_at(pointer_at(file, OFF_file__f_inode), OFF_inode__i_ino);
-	return classify_file(ctx, s, dentry, vfsmount, 0);
-unseen:
-	*unseen = 1;
-	return 0;
+	reached->dentry = dentry;
+	reached->inode = pointer_at(file, OFF_file__f_inode);
+	return 1;
 }
 
 int on_open(void *ctx)
 {
-	u32 slot = 0;
+	u32 slot = 0, where;
 	struct clause_table *table = live_table(TABLE_OPEN, &slot);
 	long ret = SYS_exit_ret(ctx);
-	int nr = SYS_exit_nr(ctx), unseen = 0;
+	struct reached reached = {};
+	struct scratch *s;
 	struct mask mask;
 	union key key;
 
 	if (!table)
 		return 0;
 	mask = table->outcome[ret < 0 ? OUTCOME_FAILED : OUTCOME_SUCCEEDED];
-	if (ret >= 0) {
-		open_succeeded(ctx, &mask, table, slot, &key, nr, ret, &unseen);
-		if (!unseen)
-			return 0;
-	} else if (!any(&mask)) {
+	if (ret >= 0 ? !keep_file(&mask, table, slot, &key, ret, &reached) : !any(&mask))
 		return 0;
+	if (!keep_who(&mask, table, slot, &key))
+		return 0;
+	s = enter(FLOW_OPEN, EVENT_OPEN, &mask, table, slot);
+	if (!s)
+		return 0;
+	where = tail_at(s);
+	if (!put_open(s, &mask, table, SYS_exit_nr(ctx), ret))
+		return leave(s);
+	s->base = mask;
+	if (reached.dentry) {
+		s->frame.open.fields.file_flags = reached.flags;
+		s->frame.open.fields.inode = u64_at(reached.inode, OFF_inode__i_ino);
+		return classify_file(ctx, s, reached.dentry, reached.vfsmount, 0);
 	}
-	return open_by_asked(ctx, &mask, table, slot, &key, nr, ret, unseen);
+	if (ret >= 0) /* it worked, on a file that is gone again: its path is unknown */
+		s->frame.common.flags |= FRAME_PATH_CUT;
+	else if (both(&mask, &table->needs_path) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
+		 s->frame.bytes[where] == '/' && !keep_path(&s->base, table, slot, &key, (void *)&s->frame.bytes[where]))
+		return leave(s); /* a failed open has no file: what was asked is classified, when it is a plain absolute path */
+	return collect(ctx, s, 0);
 }
