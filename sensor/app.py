@@ -33,7 +33,6 @@ from sensor.probes.programs import PROBES
 from sensor.rules_in_force import RulesInForce, load_documents, statuses
 from sensor.sinks.jsonlines import JsonLinesSink
 from sensor.sinks.text import TextSink, wants_colour
-from sensor.startup import Startup
 from sensor.workloads import cgroups
 from sensor.workloads.processes import ProcessTable
 from sensor.workloads.table import WorkloadTable
@@ -44,8 +43,8 @@ if TYPE_CHECKING:
     from sensor.core.config import RunConfig
     from sensor.core.paths import DataRoot
     from sensor.core.ports import Sink
-    from sensor.probes.session import LoaderProcess
     from sensor.recording.record import Recorder
+    from sensor.startup import Startup
 
 CANARY_PERIOD_S = 60.0
 """How often the agent's own acts are repeated; `/readyz` is about the last round."""
@@ -74,14 +73,14 @@ def boot_id() -> str:
 class Agent:
     """One running sensor."""
 
-    def __init__(self, config: RunConfig, data: DataRoot, *, loader: LoaderProcess | None = None, record: Callable[[Agent], Recorder] | None = None) -> None:
+    def __init__(self, config: RunConfig, data: DataRoot, startup: Startup, *, record: Callable[[Agent], Recorder] | None = None) -> None:
         """
         Bring everything up; when this returns, acts become findings.
 
         Args:
             config: what the command line said.
             data: where probes and rules are.
-            loader: the loader's child, when it was started already.
+            startup: the kernel side, being loaded.
             record: makes the recorder when frames are to be recorded as well.
 
         Raises:
@@ -97,12 +96,7 @@ class Agent:
         self._stop = False
         self._reload_at_ns: int | None = None
         self._canary_at_ns = 0
-        startup = Startup(config.kernel, data, loader)
-        try:
-            self.ruleset, policy = load_documents(config, data.rules)
-        except BaseException:
-            startup.abandon()
-            raise
+        self.ruleset, policy = load_documents(config, data.rules)
         self.kernel = startup.finish(self.clock, self._perf_lost)
         try:
             self._bring_up(policy, record)

@@ -119,18 +119,20 @@ def _config(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # noq
 
 
 def _agent(options: argparse.Namespace, record: bool) -> int:  # noqa: FBT001  # two callers, below
-    from sensor.core.log import Level, configure  # noqa: PLC0415
-    from sensor.probes.session import LoaderProcess  # noqa: PLC0415
+    from sensor.core.paths import find_data  # noqa: PLC0415
+    from sensor.startup import Startup  # noqa: PLC0415
 
-    loader = LoaderProcess() if os.geteuid() == 0 else None  # at work while the rest is imported
+    config = _config(options)
+    data = find_data()
+    startup = Startup(config.kernel, data)  # the probes compile while the rest of the agent is imported
     try:
+        from sensor.core.log import Level, configure  # noqa: PLC0415
         from sensor.running import start  # noqa: PLC0415
 
         configure(level=Level.named(options.log_level))
-        agent = start(_config(options), loader, options if record else None)
+        agent = start(config, data, startup, options if record else None)
     finally:
-        if loader:
-            loader.stop()
+        startup.abandon()
     agent.run()
     return 0
 

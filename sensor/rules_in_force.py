@@ -43,6 +43,9 @@ def load_documents(config: RunConfig, managed: Path) -> tuple[RuleSet, Policy]:
     return ruleset, load_policy(config.policy, known, is_host_in_scope=config.host_in_scope)
 
 
+_EVERY_BIT = (1 << 256) - 1
+
+
 class RulesInForce:
     """Matchers by table generation."""
 
@@ -69,9 +72,17 @@ class RulesInForce:
         return self._canaries.get(generation, {})
 
     def match(self, event: Any, candidates: int) -> Iterable[MatchedRule]:  # noqa: ANN401  # the event classes are generated
-        """The rules that match, judged by the generation that classified the event."""
+        """
+        The rules that match, judged by the generation that classified the event.
+
+        An event can be older than what is kept (a connect that took minutes):
+        then the rules of today are asked, all of them.
+        """
         matcher = self._matchers.get(event.generation)
-        return matcher.match(event, candidates) if matcher else ()
+        if matcher is not None:
+            return matcher.match(event, candidates)
+        newest = self._matchers[max(self._matchers)]
+        return newest.match(event, _EVERY_BIT)
 
 
 def statuses(ruleset: RuleSet, kinds: Iterable[str]) -> dict[str, RuleStatus]:

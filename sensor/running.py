@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sensor.probes.session import LoaderProcess
+    from sensor.core.paths import DataRoot
     from sensor.recording.record import Recorder
     from sensor.recording.replay import ReplayContext
+    from sensor.startup import Startup
 
 
-def start(config: RunConfig, loader: LoaderProcess | None, recording: argparse.Namespace | None) -> Agent:
+def start(config: RunConfig, data: DataRoot, startup: Startup, recording: argparse.Namespace | None) -> Agent:
     """Bring an agent up; with *recording*, one that writes its frames to ``recording.file``, too."""
-    data = find_data()
     if recording is None:
-        return Agent(config, data, loader=loader)
+        return Agent(config, data, startup)
     from sensor.events.cheader import spec_hash  # noqa: PLC0415  # only recordings need these
     from sensor.recording.record import Recorder, describe  # noqa: PLC0415
     from sensor.version import own_version  # noqa: PLC0415
@@ -55,7 +55,7 @@ def start(config: RunConfig, loader: LoaderProcess | None, recording: argparse.N
             overwrite=recording.overwrite,
         )
 
-    return Agent(config, data, loader=loader, record=record)
+    return Agent(config, data, startup, record=record)
 
 
 def replay(path: Path, rules: Sequence[Path], policy_path: Path | None, output: str) -> int:

@@ -125,7 +125,7 @@ class Startup:
         return KernelSide(self, session, clock, lost)
 
     def abandon(self) -> None:
-        """End the loader: something else went wrong meanwhile."""
+        """End the loader: something else went wrong meanwhile. May be called at any time."""
         self._loader.stop()
 
 
