@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.rules.containers import BUSYBOX, Containers
+from tests.rules.sensor import RunningSensor, container_of, fetch, free_port
 
 NEEDED = ("runc", "unshare", "nsenter", "ip")
 
@@ -29,3 +33,38 @@ def containers(tmp_path_factory, _able):
     made = Containers(tmp_path_factory.mktemp("rules"))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def sensor(_able):
+    """Return the session's sensor, ready by its own account; at the end it stops well and has printed nothing but findings."""
+    port = free_port()
+    with RunningSensor("--status-port", str(port), "--no-watch") as running:
+        running.port = port
+        status, body = fetch(port, "/readyz")
+        assert status == 200, body
+        yield running
+    assert running.broken == []
+
+
+@pytest.fixture
+def performed(sensor, containers):
+    """Return a function that performs one act in a container and returns that container's result and findings, all of them."""
+
+    def perform(command, **how):
+        since = sensor.mark()
+        result = containers.run(command, **how)
+        sensor.fence()
+        return result, [finding for finding in sensor.since(since) if container_of(finding) == result.container_id]
+
+    return perform
+
+
+@pytest.fixture(scope="session")
+def metadata_network(_able):
+    """Return the path of a network namespace in which the metadata address answers."""
+    server = Path(__file__).with_name("metadata_network.py")
+    with subprocess.Popen([sys.executable, str(server)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        yield f"/proc/{process.pid}/ns/net"
+        process.stdin.close()

@@ -2,7 +2,7 @@
 """
 Real containers with runc alone: no engine, no image, no registry.
 
-A container is a root made of busybox (an overlay of its own over one base), an
+A container is a root made of busybox and dash (an overlay of its own over one base), an
 OCI document and ``runc run``: its own mount, PID, network, IPC and UTS
 namespaces, its own cgroup ``/scout-test/<64 hex digits>`` in whatever hierarchies
 the machine has, the capabilities Docker gives. Promises: what it makes lies on
@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import secrets
 import select
 import shutil
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 CGROUP_PARENT = "scout-test"
 BUSYBOX = Path("/bin/busybox")  # Debian's busybox-static
+SHELL = Path("/bin/dash")  # busybox's own shell runs its programs as /proc/self/exe, which is not what images do
+BROKEN = {"sh", "ash", "wget"}  # the last: its look-up of names needs the C library it was linked with, and crashes without
 RUN_S = 20.0  # a container is up and gone in 0.2 s
 SHADOW = "root:*:19000:0:99999:7:::\nnobody:*:19000:0:99999:7:::\n"
 TOKEN_FOLDER = Path("run/secrets/kubernetes.io/serviceaccount")
@@ -108,7 +111,7 @@ class Containers:
             command: its first process's arguments; bytes only as far as they are UTF-8, because the OCI document is JSON.
             terminal: give it a terminal.
             network: a network namespace's path; by default an own one, loopback only.
-            files: path → content of files that its root has, too.
+            files: path → content of files that its root has, too; they can be executed.
             own_cgroups: mount its cgroups in it, writable, in a cgroup namespace.
             container_id: 64 hex digits; by default new ones.
 
@@ -163,6 +166,7 @@ class Containers:
             path = root / name.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+            path.chmod(0o755)
         return root
 
     def _remove(self, container_id: str) -> None:
@@ -183,16 +187,20 @@ class Containers:
 
 
 def make_root(base: Path) -> None:
-    """A small distribution's root: busybox under each of its names, as hard links."""
+    """A small distribution's root: busybox under each of its names, as hard links, and a shell with its libraries."""
     for name in FOLDERS:
         (base / name).mkdir(parents=True, exist_ok=True)
     programs = base / "bin"
     programs.mkdir()
     shutil.copy(BUSYBOX, programs / "busybox")
     for name in subprocess.run([str(BUSYBOX), "--list"], capture_output=True, check=True, text=True).stdout.split():
-        if name != "busybox":
+        if name not in BROKEN | {"busybox"}:
             (programs / name).hardlink_to(programs / "busybox")
     os.link(programs / "env", base / "usr/bin/env")
+    shutil.copy(SHELL, programs / "sh")
+    for library in re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", str(SHELL)], capture_output=True, check=True, text=True).stdout):
+        (base / library[1:]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, base / library[1:])
     for name, content in FILES.items():
         path = base / name
         path.parent.mkdir(parents=True, exist_ok=True)

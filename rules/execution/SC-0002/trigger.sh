@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Starts a shell on a terminal, which ends at once.
-# Where: in a container. Needs a terminal, or `script` to make one. Exit 77: there is neither.
+# Exit 77: there is no terminal, and no `script` to make one.
+# where: container
+# needs: terminal
+# act: exec */sh
+# process: sh -c :
 
 if [ -t 0 ]; then
     sh -c ':'

@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Copies a program that does nothing to /dev/shm, starts it there, and takes it away again.
-# Where: host or container whose /dev/shm may hold programs (not noexec). Exit 77: it may not.
+# Exit 77: /dev/shm may not hold programs (noexec).
+# where: container, host
+# act: exec /dev/shm/scout-trigger.*/true
+# process: /dev/shm/scout-trigger.*/true
 
 folder=/dev/shm/scout-trigger.$$
 mkdir "$folder" || exit 77

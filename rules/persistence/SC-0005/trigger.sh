@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Adds an empty line to a start-up file in a scratch home, never to a real one.
-# Where: host or container. SCOUT_TRIGGER_DIR is the scratch folder, which the caller takes away.
+# SCOUT_TRIGGER_DIR is the scratch folder, which the caller takes away.
+# where: container, host
+# needs: scratch
+# act: open $SCOUT_TRIGGER_DIR/.bashrc
+# process: sh *trigger.sh
 
 home=${SCOUT_TRIGGER_DIR:-/tmp/scout-trigger.$$}
 mkdir -p "$home" || exit 77
