@@ -12,8 +12,10 @@ from tests.repo import tree
 # From the top down: a module imports from its own package and from layers below. Packages that share a line do not import each other.
 LAYERS = (
     {"cli"},
+    {"commands", "running"},
     {"app"},
-    {"support"},
+    {"rules_in_force", "support"},
+    {"pipeline", "startup"},
     {"doctor", "health", "recording", "version"},
     {"probes", "workloads", "sinks", "mitigations"},
     {"engine"},
