@@ -14,6 +14,7 @@ import os
 import selectors
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensor.adapters.inotify import Watch
@@ -66,8 +67,7 @@ def make_sink(config: RunConfig, counters: Counters) -> Sink:
 
 def boot_id() -> str:
     """This boot's id; recordings carry theirs."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 class Agent:
@@ -160,7 +160,10 @@ class Agent:
         if self._watch:
             selector.register(self._watch.fd, selectors.EVENT_READ, self._changed)
         self._log.info(
-            "watching", rules=len(self.ruleset.rules), probes=list(self.kernel.kinds), transport="ring buffer" if self.kernel.features.ringbuf else "perf buffer"
+            "watching",
+            rules=len(self.ruleset.rules),
+            probes=list(self.kernel.kinds),
+            transport="ring buffer" if self.kernel.features.ringbuf else "perf buffer",
         )
         try:
             while not self._stop:

@@ -33,7 +33,12 @@ class _Parser(argparse.ArgumentParser):
 
 def _rules_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--rules", type=Path, action="append", default=[], metavar="PATH", help="rule file or folder (again for more, later ones override); default: the managed rules"
+        "--rules",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="rule file or folder (again for more, later ones override); default: the managed rules",
     )
 
 
@@ -118,7 +123,7 @@ def _config(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # noq
     )
 
 
-def _agent(options: argparse.Namespace, record: bool) -> int:  # noqa: FBT001  # two callers, below
+def _agent(options: argparse.Namespace, record: bool) -> int:  # two callers, below
     from sensor.core.paths import find_data  # noqa: PLC0415
     from sensor.startup import Startup  # noqa: PLC0415
 
@@ -190,7 +195,7 @@ def _tell(error: ScoutError) -> None:
 
     lines = [f"scout: {error}"]
     if isinstance(error, DocumentError):
-        lines += [str(problem) for problem in error.problems]
+        lines += [text for problem in error.problems if (text := str(problem)) not in str(error)]
     if error.hint:
         lines.append(f"  hint: {error.hint}")
     sys.stderr.write("\n".join(visible(line) for text in lines for line in text.split("\n")) + "\n")

@@ -63,7 +63,7 @@ def _status(port: int) -> int:
 def _ask(port: int, path: str) -> str:
     """Ask the running sensor's status port on loopback."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=_HTTP_TIMEOUT_S) as answer:  # noqa: S310  # the scheme is a constant
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=_HTTP_TIMEOUT_S) as answer:  # the scheme is a constant
             text: str = answer.read(_MOST_BYTES).decode(errors="backslashreplace")
             return text
     except (urllib.error.URLError, OSError) as error:

@@ -15,6 +15,7 @@ import select
 import threading
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensor.adapters.btf import VMLINUX_BTF, Btf
@@ -63,8 +64,7 @@ def _subsys(hierarchy: cgroups.Hierarchy) -> int | None:
     """Index of the v1 controller in css_set.subsys; None on cgroup v2."""
     if not hierarchy.controller:
         return None
-    with open("/proc/cgroups", encoding="ascii") as file:
-        listed = file.read()
+    listed = Path("/proc/cgroups").read_text(encoding="ascii")
     try:
         with Btf(VMLINUX_BTF) as btf:
             return cgroups.subsys_candidates(hierarchy.controller, listed, btf.enumerator)[0]
@@ -164,8 +164,7 @@ class KernelSide:
 
     def own_cgroup(self) -> tuple[int, bytes]:
         """Id and path of the agent's own cgroup in the hierarchy that names workloads."""
-        with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
-            path = cgroups.own_path(self.hierarchy, file.read())
+        path = cgroups.own_path(self.hierarchy, Path("/proc/self/cgroup").read_text(encoding="utf-8", errors="surrogateescape"))
         return cgroups.kernfs_id(self.hierarchy.mount_point / path.lstrip("/")) & _id_mask(), os.fsencode(path)
 
     def prove(self, installed: Installed) -> list[bytes]:

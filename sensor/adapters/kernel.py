@@ -53,11 +53,11 @@ class Unit:
         self._bcc = _module()
         try:
             self._bpf = self._bcc.BPF(text=text, cflags=[*flags, "-Wno-unused-function", "-Wno-duplicate-decl-specifier", *(() if debug else ("-g0",))])
-        except Exception as error:  # noqa: BLE001  # all that BCC raises
+        except Exception as error:  # all that BCC raises
             raise ProbeError(f"the BPF compiler refused the unit: {error}") from error
 
     def map_fd(self, name: str) -> int:
-        """Descriptor of a map, by its name in C. (``BPF[name]`` would describe the value's type first, which fails on unions.)"""
+        """Descriptor of a map, by its name in C; ``BPF[name]`` would describe the value's type first, which fails on unions."""
         fd = int(self._bcc.lib.bpf_table_fd(self._bpf.module, name.encode()))
         if fd < 0:
             raise ProbeError(f"the unit has no map {name}")
@@ -69,7 +69,7 @@ class Unit:
         for attempt in range(_RETRIES):
             try:
                 return int(self._bpf.load_func(function.encode(), kind).fd)
-            except Exception as error:  # noqa: BLE001  # all that BCC raises
+            except Exception as error:  # all that BCC raises
                 if ctypes.get_errno() == errno.EAGAIN and attempt < _RETRIES - 1:
                     continue
                 raise ProbeError(f"the kernel refused program {function}: {error}") from error

@@ -75,7 +75,7 @@ def _checked(result: int) -> int:
     return result
 
 
-def map_create(kind: int, name: str, key_bytes: int, value_bytes: int, entries: int, flags: int = 0) -> int:
+def map_create(kind: int, name: str, *, key_bytes: int, value_bytes: int, entries: int, flags: int = 0) -> int:
     """Make a map; returns its descriptor."""
     options = _CreateOptions(sz=ctypes.sizeof(_CreateOptions), map_flags=flags)
     return _checked(_library().bpf_map_create(kind, name.encode(), key_bytes, value_bytes, entries, ctypes.byref(options)))
@@ -124,16 +124,15 @@ class RingBuffers:
         """*receive* gets each record's bytes, must not raise, and returns true to have enough for now."""
         string_at = ctypes.string_at
 
-        @_RING_CALLBACK
         def callback(_context: int, data: int, size: int) -> int:
             return -_ENOUGH if receive(string_at(data, size)) else 0
 
-        self._callback = callback
-        self._ring = _library().ring_buffer__new(fds[0], callback, None, None)
+        self._callback = _RING_CALLBACK(callback)
+        self._ring = _library().ring_buffer__new(fds[0], self._callback, None, None)
         if not self._ring:
             raise OSError(ctypes.get_errno(), "the ring buffer cannot be mapped")
         for fd in fds[1:]:
-            _checked(_library().ring_buffer__add(self._ring, fd, callback, None))
+            _checked(_library().ring_buffer__add(self._ring, fd, self._callback, None))
         self.epoll_fds: tuple[int, ...] = (_checked(_library().ring_buffer__epoll_fd(self._ring)),)
 
     def consume(self) -> None:
@@ -153,18 +152,16 @@ class PerfBuffers:
     def __init__(self, fds: tuple[int, ...], receive: Callable[[bytes], None], lost: Callable[[int], None], pages: int) -> None:
         string_at = ctypes.string_at
 
-        @_SAMPLE_CALLBACK
         def sample(_context: int, _cpu: int, data: int, size: int) -> None:
             receive(string_at(data, size))
 
-        @_LOST_CALLBACK
         def missed(_context: int, _cpu: int, count: int) -> None:
             lost(count)
 
-        self._callbacks = (sample, missed)
+        self._callbacks = (_SAMPLE_CALLBACK(sample), _LOST_CALLBACK(missed))
         self._buffers: list[Any] = []
         for fd in fds:
-            buffer = _library().perf_buffer__new(fd, pages, sample, missed, None, None)
+            buffer = _library().perf_buffer__new(fd, pages, *self._callbacks, None, None)
             if not buffer:
                 raise OSError(ctypes.get_errno(), "the perf buffers cannot be made")
             self._buffers.append(buffer)

@@ -78,7 +78,12 @@ def _source(spec: EventSpec, placed: tuple[layout.Placed, ...]) -> tuple[str, li
         value = f"frame[{tail.name}_at:end]"
         lines.append(f"    e.{tail.name} = {'ancestors_of(' + value + ')' if tail.name == 'ancestors' else value}")
         names.append(tail.name)
-    head = [f"def decode_{spec.name}(frame):", "    size = len(frame)", f"    if size < {layout.TAILS_AT}: raise FrameTooShort(short(size, {layout.TAILS_AT}))", "    e = Event()"]
+    head = [
+        f"def decode_{spec.name}(frame):",
+        "    size = len(frame)",
+        f"    if size < {layout.TAILS_AT}: raise FrameTooShort(short(size, {layout.TAILS_AT}))",
+        "    e = Event()",
+    ]
     return "\n".join([*head, f"    {', '.join(targets)} = unpack(frame)", *lines, "    return e", ""]), names
 
 

@@ -72,7 +72,6 @@ class PathPattern:
     exact: bool
 
 
-
 if TYPE_CHECKING:
     Value = int | bytes | PathPattern | IPv4Network | IPv6Network
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import struct
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensor.adapters import libbpf
@@ -31,6 +32,17 @@ GRACE_S = 0.05
 _NAME_KEY_BYTES = 4 + NAME_BYTES + 1
 _PATH_ROOM = PATTERN_BYTES + 1
 _U32 = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """An inner map, as bpf/prelude/maps.c declares it: the kernel refuses another shape."""
+
+    name: str
+    kind: int
+    key_bytes: int
+    room: int
+    flags: int
 
 
 class Installer:
@@ -68,19 +80,21 @@ class Installer:
         return number
 
     def _write(self, index: int, slot: int, tables: KindTables, number: int, *, is_connect: bool) -> None:
-        def fresh(name: str, place: int, kind: int, key_bytes: int, room: int, flags: int, entries: Mapping[bytes, int]) -> None:
-            fd = libbpf.map_create(kind, name, key_bytes, layout.MASK_BYTES, room, flags)
-            try:
-                for key, mask in entries.items():
-                    libbpf.map_update(fd, key, mask.to_bytes(layout.MASK_BYTES, "little"))
-                libbpf.map_update(self._maps[name], _U32.pack(place), _U32.pack(fd))
-            finally:
-                os.close(fd)
-
-        fresh("names", index, libbpf.MAP_TYPE_HASH, _NAME_KEY_BYTES, layout.NAMES_MAX, 0, tables.names)
-        paths = {_U32.pack(8 * len(pattern)) + pattern.ljust(_PATH_ROOM, b"\0"): mask for pattern, mask in tables.paths.items()}
-        fresh("paths", index, libbpf.MAP_TYPE_LPM_TRIE, 4 + _PATH_ROOM, layout.PATHS_MAX, libbpf.F_NO_PREALLOC, paths)
+        names = _Shape("names", libbpf.MAP_TYPE_HASH, _NAME_KEY_BYTES, layout.NAMES_MAX, 0)
+        self._fresh(names, index, tables.names)
+        paths = _Shape("paths", libbpf.MAP_TYPE_LPM_TRIE, 4 + _PATH_ROOM, layout.PATHS_MAX, libbpf.F_NO_PREALLOC)
+        self._fresh(paths, index, {_U32.pack(8 * len(pattern)) + pattern.ljust(_PATH_ROOM, b"\0"): mask for pattern, mask in tables.paths.items()})
         if is_connect:
-            addresses = {_U32.pack(bits) + address: mask for (bits, address), mask in tables.addresses.items()}
-            fresh("addresses", slot, libbpf.MAP_TYPE_LPM_TRIE, 20, layout.PATHS_MAX, libbpf.F_NO_PREALLOC, addresses)
+            addresses = _Shape("addresses", libbpf.MAP_TYPE_LPM_TRIE, 20, layout.PATHS_MAX, libbpf.F_NO_PREALLOC)
+            self._fresh(addresses, slot, {_U32.pack(bits) + address: mask for (bits, address), mask in tables.addresses.items()})
         libbpf.map_update(self._maps["tables"], _U32.pack(index), tables.block(number))
+
+    def _fresh(self, shape: _Shape, place: int, entries: Mapping[bytes, int]) -> None:
+        """Make an inner map, fill it, and only then put it where programs of the next generation will look."""
+        fd = libbpf.map_create(shape.kind, shape.name, key_bytes=shape.key_bytes, value_bytes=layout.MASK_BYTES, entries=shape.room, flags=shape.flags)
+        try:
+            for key, mask in entries.items():
+                libbpf.map_update(fd, key, mask.to_bytes(layout.MASK_BYTES, "little"))
+            libbpf.map_update(self._maps[shape.name], _U32.pack(place), _U32.pack(fd))
+        finally:
+            os.close(fd)

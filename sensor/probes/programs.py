@@ -17,7 +17,8 @@ STAGES = ("walk", "admit", "identity", "emit")
 """enum stage: the functions ``stage_…`` and, for raw tracepoints, ``raw_stage_…``."""
 
 MAPS = (
-    "live", "tables", "names", "paths", "addresses", "workloads", "buckets", "settings", "losses", "sent", "tracked", "common_lane", "reserved_lane", "stages", "scratches",
+    "live", "tables", "names", "paths", "addresses", "workloads", "buckets", "settings", "losses", "sent", "tracked",
+    "common_lane", "reserved_lane", "stages", "scratches",
 )  # fmt: skip
 """Maps whose descriptors the agent holds. An array of programs forgets its programs when nobody holds it."""
 
@@ -54,7 +55,6 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         name="connect",
         kind="connect",
-       
         entries=(
             Entry(function="on_syn_sent", tracepoints=(("sock", "inet_sock_set_state"),), needs="set_state"),
             Entry(function="on_connect", tracepoints=_exits("connect")),
@@ -63,7 +63,6 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         name="exec",
         kind="exec",
-       
         entries=(
             Entry(function="on_exec", tracepoints=(("sched", "sched_process_exec"),), raw="sched_process_exec"),
             Entry(function="on_exec_failed", tracepoints=_exits("execve", "execveat")),

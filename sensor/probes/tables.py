@@ -99,7 +99,10 @@ class _Column:
 
 def _column(clauses: Sequence[Clause], dimension: Dimension) -> _Column:
     bound = [
-        (bit, constraint) for bit, clause in enumerate(clauses) for constraint in clause.constraints if constraint.dimension is dimension and _usable(constraint)
+        (bit, constraint)
+        for bit, clause in enumerate(clauses)
+        for constraint in clause.constraints
+        if constraint.dimension is dimension and _usable(constraint)
     ]
     bits = {bit for bit, _ in bound}
     if len(bits) != len(bound):
@@ -230,7 +233,7 @@ def build(clauses: Sequence[Clause], *, canaries: int = 0) -> KindTables:
     arrays["profile"] = _direct(columns[Dimension.PROFILE], (known, (Profile.HOST,), (Profile.CONTAINER,), known))
     for name, dimension in (("leaf_print", Dimension.LEAF), ("directory_print", Dimension.DIRECTORY)):
         bits = layout.PRINT_BITS[name]
-        arrays[name] = _prints(columns[dimension], 1 << bits, lambda value, bits=bits: layout.name_print(value, bits))  # type: ignore[misc, arg-type]
+        arrays[name] = _prints(columns[dimension], 1 << bits, lambda value, bits=bits: layout.name_print(value, bits))  # type: ignore[misc]
     arrays["port_print"] = _prints(columns[Dimension.PORT], 256, lambda value: value & 0xFF)  # type: ignore[operator]
     arrays["octet4"] = _octets(columns[Dimension.ADDRESS], mapped=True)
     arrays["octet6"] = _octets(columns[Dimension.ADDRESS], mapped=False)
