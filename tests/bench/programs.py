@@ -13,6 +13,7 @@ Source: include/uapi/linux/bpf.h (union bpf_attr, struct bpf_prog_info), kernel/
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -20,11 +21,14 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.bench import loads
 from tests.bench.accounts import PROC, tree
 from tests.bench.build import BenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from tests.bench.loads import Load
 
 _BPF = {"x86_64": 321, "aarch64": 280}
 _PROG_GET_FD_BY_ID, _OBJ_GET_INFO_BY_FD, _TASK_FD_QUERY, _ENABLE_STATS = 13, 15, 20, 32
@@ -62,12 +66,16 @@ def _ask(command: int, attributes: bytes) -> tuple[int, bytes]:
     return (int(result) if result >= 0 else -ctypes.get_errno()), buffer.raw
 
 
-def enable() -> int:
-    """Return the descriptor that keeps the account going. Raises BenchError."""
+@contextlib.contextmanager
+def accounting() -> Iterator[None]:
+    """Have the kernel account for programs meanwhile. Raises BenchError."""
     fd, _ = _ask(_ENABLE_STATS, struct.pack("<I", _STATS_RUN_TIME))
     if fd < 0:
         raise BenchError(f"the kernel does not account for programs here: {os.strerror(-fd)}")
-    return fd
+    try:
+        yield
+    finally:
+        os.close(fd)
 
 
 def _program_behind(pid: int, fd: int) -> int:
@@ -126,3 +134,10 @@ def between(before: dict[int, Runs], after: dict[int, Runs], acts: int) -> dict[
 def total_ns(done: dict[str, PerAct]) -> float:
     """Return the programs' time per act."""
     return sum(one.runs * one.mean_ns for one in done.values())
+
+
+def during(ids: frozenset[int], load: Load, acts: int) -> dict[str, PerAct]:
+    """Do a workload and return what each program of *ids* did per act; `accounting` is on."""
+    before = account(ids)
+    loads.run(load, acts)
+    return between(before, account(ids), acts)

@@ -45,6 +45,8 @@ class Sensor:
     stop_signal: signal.Signals = signal.SIGTERM
     is_counting: bool = False
     """Whether SIGUSR1 makes it write its counters to standard error."""
+    ready_word: str = ""
+    """Written to standard error when it has come up; for one that is told not to look at our acts."""
     ready_s: list[float] = field(default_factory=list)
     """For each start: until the first line about a marked act."""
 
@@ -91,10 +93,14 @@ class Running:
         """Act until a line tells of it; returns that line's time, ns since the epoch."""
         end = time.monotonic() + _READY_LIMIT_S
         while time.monotonic() < end:
-            act()
+            if self.sensor.ready_word:
+                if self.sensor.ready_word in self.said():
+                    return time.time_ns()
+            else:
+                act()
+                if seen := self.seen():
+                    return min(seen.values())
             time.sleep(_BETWEEN_ACTS_S)
-            if seen := self.seen():
-                return min(seen.values())
             if self.process.poll() is not None:
                 raise BenchError(f"{self.sensor.name} ended with {self.process.returncode}:\n{self.said()[-2000:]}")
         raise BenchError(f"{self.sensor.name} saw no act in {_READY_LIMIT_S:.0f} s:\n{self.said()[-2000:]}")
@@ -162,10 +168,18 @@ def act() -> tuple[bytes, int]:
     return mark.encode(), int(done.stdout)
 
 
-def scout(*options: str, command: str = "") -> Sensor:
+def _scout_words(command: str) -> list[str]:
+    return shlex.split(command) or [str(Path(sys.executable).with_name("scout")), "run", "--output", "json"]
+
+
+def scout(command: str = "") -> Sensor:
     """Return Scout, as installed beside this Python, or what *command* starts instead."""
-    words = shlex.split(command) or [str(Path(sys.executable).with_name("scout")), "run", "--output", "json"]
-    return Sensor(name="scout", command=[*words, *options], is_counting=True)
+    return Sensor(name="scout", command=_scout_words(command), is_counting=True)
+
+
+def outside(command: str = "") -> Sensor:
+    """Return Scout with the host, and so everything that is measured here, out of its scope."""
+    return Sensor(name="outside", command=[*_scout_words(command), "--containers-only"], is_counting=True, ready_word='"watching"')
 
 
 def floor() -> Sensor:
