@@ -14,6 +14,7 @@ import os
 import selectors
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,9 @@ CANARY_PERIOD_S = 60.0
 
 SETTLE_S = 0.2
 """Quiet time after a file changed before rules are loaded: editors and the kubelet write several."""
+
+SETTLE_MOST_S = 2.0
+"""Longest wait for that quiet: files that change all the time keep no rules from being loaded."""
 
 _LOGGED_FAILURES = 100
 """Failures of rules and events that are logged one by one; all are counted."""
@@ -94,6 +98,7 @@ class Agent:
         self.health = Health()
         self._failures = 0
         self._stop = False
+        self._changed_at_ns: int | None = None
         self._reload_at_ns: int | None = None
         self._canary_at_ns = 0
         self.ruleset, policy = load_documents(config, data.rules)
@@ -132,7 +137,7 @@ class Agent:
             self.health.seen(kind, lane.name.lower())
         self.health.set_rules(statuses(self.ruleset, kernel.kinds))
         self._recorder = record(self) if record else None
-        self._watch = Watch([*(config.rules or ()), *([config.policy] if config.policy else [])]) if config.watch else None
+        self._watch = Watch(self._watched()) if config.watch else None
         self._server = self._serve() if config.status_port else None
         self._frames(waiting)
         self._canary_at_ns = self.clock.monotonic_ns() + int(CANARY_PERIOD_S * 1e9)
@@ -178,22 +183,29 @@ class Agent:
             self.close()
 
     def close(self) -> None:
-        """Take what is still in the kernel's buffers, report what was held back, detach."""
-        while frames := self.kernel.stream.take():
-            self._frames(frames)
-        self.pipeline.finish()
-        if self._server:
-            self._server.close()
-        if self._recorder:
-            self._recorder.finish({reason: sum(values) for reason, values in self.kernel.session.losses().items()})
-        sys.stderr.write(render(self.counters.snapshot()))
-        sys.stderr.flush()
-        self.counters.attach_kernel(None)
-        self._sink.close()
-        if self._watch:
-            self._watch.close()
-        self._finder.close()
-        self.kernel.close()
+        """Detach, take what is still in the kernel's buffers, report what was held back, and let go of everything."""
+        try:
+            self.kernel.session.detach()  # first, or a flood would never let the buffers run empty
+            while frames := self.kernel.stream.take():
+                self._frames(frames)
+            self.pipeline.finish()
+            self._sink.close()
+            if self._server:
+                self._server.close()
+            if self._recorder:
+                self._recorder.finish({reason: sum(values) for reason, values in self.kernel.session.losses().items()})
+        finally:
+            self._tell_counts()
+            self.counters.attach_kernel(None)
+            if self._watch:
+                self._watch.close()
+            self._finder.close()
+            self.kernel.close()
+
+    def _tell_counts(self) -> None:
+        with suppress(OSError):  # nobody may be reading any more
+            sys.stderr.write(render(self.counters.snapshot()))
+            sys.stderr.flush()
 
     def _timeout_s(self) -> float:
         now = self.clock.monotonic_ns()
@@ -204,20 +216,27 @@ class Agent:
         now = self.clock.monotonic_ns()
         self.pipeline.tell_due()
         if self._reload_at_ns is not None and now >= self._reload_at_ns:
-            self._reload_at_ns = None
+            self._reload_at_ns = self._changed_at_ns = None
             self.reload()
         if now >= self._canary_at_ns:
             self._canary_at_ns = now + int(CANARY_PERIOD_S * 1e9)
             self.clock.resync()
             self._builder.resync()
-            self.health.expect(self.kernel.canaries.expected())
+            self._act()
+
+    def _act(self) -> None:
+        """Repeat the agent's own acts; until each came back the agent is not ready."""
+        self.health.expect(self.kernel.canaries.expected())
+        try:
             self.kernel.canaries.act()
+        except OSError as error:  # no process left to start, a file that was cleared away
+            self.health.degrade("canaries", f"acts of the agent's own cannot be done: {error}")
+        else:
+            self.health.recover("canaries")
 
     def _drain(self) -> None:
-        frames = self.kernel.stream.take()
-        while frames and not self._stop:
-            self._frames(frames)
-            frames = self.kernel.stream.take()
+        """Handle one batch: under a flood the loop must come round to signals and files, too; what is left wakes it at once."""
+        self._frames(self.kernel.stream.take())
 
     def _frames(self, frames: Any) -> None:  # noqa: ANN401  # any iterable of bytes
         for frame in frames:
@@ -283,7 +302,12 @@ class Agent:
 
     def _changed(self) -> None:
         if self._watch and self._watch.drain():
-            self._reload_at_ns = self.clock.monotonic_ns() + int(SETTLE_S * 1e9)
+            now = self.clock.monotonic_ns()
+            self._changed_at_ns = self._changed_at_ns or now
+            self._reload_at_ns = min(now + int(SETTLE_S * 1e9), self._changed_at_ns + int(SETTLE_MOST_S * 1e9))
+
+    def _watched(self) -> list[Path]:
+        return [*(self._config.rules or (self._managed,)), *([self._config.policy] if self._config.policy else [])]
 
     def _signals(self, numbers: bytes) -> None:
         for number in numbers:
@@ -292,11 +316,12 @@ class Agent:
             elif number == signal.SIGHUP:
                 self.reload()
             elif number == signal.SIGUSR1:
-                sys.stderr.write(render(self.counters.snapshot()))
-                sys.stderr.flush()
+                self._tell_counts()
 
     def reload(self) -> None:
         """Load rules and policy anew; with a mistake, what is in force stays."""
+        if self._watch:
+            self._watch.renew(self._watched())  # before they are read: what changes meanwhile is read again
         try:
             ruleset, policy = load_documents(self._config, self._managed)
             self.rules.install(ruleset)
@@ -308,10 +333,12 @@ class Agent:
             self.health.degrade("rules", str(error))
             self._log.error("the new rules cannot be installed; the ones before stay in force", why=str(error))
             return
+        except Exception as error:  # noqa: BLE001  # another of the loop's places: a file must not end the agent
+            self.health.degrade("rules", f"{type(error).__name__}: {error}")
+            self._failed("the new rules cannot be loaded; the ones before stay in force", error)
+            return
         self.ruleset = ruleset
         self.pipeline.policy = policy
         self.health.recover("rules")
         self.health.set_rules(statuses(ruleset, self.kernel.kinds))
-        if self._watch:
-            self._watch.renew([*self._config.rules, *([self._config.policy] if self._config.policy else [])])
         self._log.info("rules loaded anew", rules=len(ruleset.rules), generation=self.rules.installed.number if self.rules.installed else 0)

@@ -104,11 +104,17 @@ class Session:
             raise OSError(f"the map {name} has no entry {index}")
         return struct.unpack(f"<{cpus}Q", value)
 
-    def close(self) -> None:
-        """Detach everything."""
-        for fd in (*self.links.values(), *self.maps.values()):
+    def detach(self) -> None:
+        """Take the programs off their hooks; what they wrote can still be read."""
+        for fd in self.links.values():
             os.close(fd)
         self.links.clear()
+
+    def close(self) -> None:
+        """Detach everything, and let go of the maps."""
+        self.detach()
+        for fd in self.maps.values():
+            os.close(fd)
         self.maps.clear()
 
 
