@@ -124,10 +124,10 @@ static __always_inline int walk_step(struct scratch *s, u32 *cut, u32 *stamped, 
 		s->mount_root = pointer_at(s->mount, OFF_mount__mnt + OFF_vfsmount__mnt_root);
 		return 0;
 	}
-	if (parent == dentry) /* the file system's root, yet not this mount's: cut loose, or walking inside one file system */
-		return 1;
 	bytes = HEAD_LEN(&head);
 	name = HEAD_NAME(&head);
+	if (parent == dentry && bytes <= 1) /* the file system's root, yet not this mount's: cut loose, or walking inside one file system */
+		return 1;
 	s->dentry = parent;
 	if (skip_stamps && is_volume_stamp(name, bytes)) {
 		*stamped = 1;
@@ -142,5 +142,5 @@ static __always_inline int walk_step(struct scratch *s, u32 *cut, u32 *stamped, 
 	s->back[start] = '/';
 	read_kernel(&s->back[start + 1], SIZE(bytes, NAME_MASK), name);
 	s->used = used;
-	return 0;
+	return parent == dentry; /* a memory file: a name of its own, below nothing */
 }

@@ -51,7 +51,6 @@ def side(session_side) -> Side:
     session_side.lost.clear()
     before = session_side.losses()
     yield session_side
-    session_side.watch()
     session_side.drain()
     assert session_side.losses() == before, "the test lost frames"
 

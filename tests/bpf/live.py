@@ -15,6 +15,7 @@ import os
 import select
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from sensor.core.clock import RealClock
 from sensor.core.config import KernelConfig, kernel_from
 from sensor.core.paths import find_data
-from sensor.events.common import FrameFlag, Lane
+from sensor.events.common import MAX_ANCESTORS, FrameFlag, Lane
 from sensor.events.decode import decode
 from sensor.events.dimensions import Clause, Constraint, Dimension, Outcome, PathPattern
 from sensor.probes.session import Buckets
@@ -133,10 +134,23 @@ class Side:
         return events
 
     def after(self, act: Callable[[], Any], *, kind: str = "") -> list[Any]:
-        """What came of *act*: events of *kind*, or all but the ends of processes."""
+        """What came of *act*: events of *kind* (or all but the ends of processes) of our children, of whatever depth."""
         self.drain()
         act()
-        return [event for event in self.drain() if (event.kind_name == kind if kind else event.kind_name != "exit")]
+        return [event for event in self.drain() if (event.kind_name == kind if kind else event.kind_name != "exit") and is_ours(event)]
+
+    def during(self, act: Callable[[], Any], *, kind: str = "") -> list[Any]:
+        """As `after`, for acts of which there are more than the kernel's buffers hold: they are emptied meanwhile."""
+        self.drain()
+        events: list[Any] = []
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(act)
+            while not done.done():
+                self.poll.poll(0.05)
+                events += self._take(set())
+            done.result()
+        events += self.drain()
+        return [event for event in events if (event.kind_name == kind if kind else event.kind_name != "exit") and is_ours(event)]
 
     def one(self, act: Callable[[], Any], kind: str) -> Any:
         """The one event of *kind* that came of *act*."""
@@ -162,6 +176,11 @@ def describe(event: Any) -> dict[str, Any]:
     """An event as a dictionary, for the message of a failed assertion."""
     names = [name for name in event.__slots__ if hasattr(event, name)]
     return {name: getattr(event, name) for name in names if getattr(event, name) not in (0, b"", ())} | {"flags": FrameFlag(event.flags)}
+
+
+def is_ours(event: Any) -> bool:
+    """Whether the process descends from this one; other tests may run on the machine. Of a long chain only the end is known."""
+    return event.ancestors_count == MAX_ANCESTORS or any(tgid == os.getpid() for tgid, _ in event.ancestors) or event.kind_name == "flood"
 
 
 def flags(event: Any) -> FrameFlag:

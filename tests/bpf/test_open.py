@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opens: the file that was really opened, how, and what was asked; in both forms."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+from pathlib import Path
+
+import pytest
+
+from sensor.events.common import FrameFlag
+from sensor.events.dimensions import Dimension, Outcome
+from tests.bpf.live import clause, describe, exactly, fewer, flags, is_, not_, numbers, opened
+
+CLONE_NEWNS = 0x00020000
+AT_FDCWD = -100
+X86 = platform.machine() == "x86_64"
+OPENAT, OPENAT2 = (257, 437) if X86 else (56, 437)
+STAMP = "..2024_02_29_23_59_59.123456789"
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """A folder, its path without symlinks."""
+    return tmp_path.resolve()
+
+
+@pytest.fixture
+def file(side, name, root) -> Path:
+    """A file that is watched by its name."""
+    side.watch(opened(name))
+    path = root / name
+    path.write_text("content")
+    return path
+
+
+def failed(name: str, *more) -> object:
+    """Failed opens of processes that are called *name*."""
+    return clause("open", is_(Dimension.OUTCOME, Outcome.FAILED), is_(Dimension.COMM, name.encode()), *more)
+
+
+def check(event, **expected) -> None:
+    """The event's values, its flags among them; a program that unshared its mounts was started from one of the others."""
+    expected.setdefault("flags", FrameFlag(0))
+    found = {key: flags(event) & ~FrameFlag.EXE_DETACHED if key == "flags" else getattr(event, key) for key in expected}
+    assert found == expected, describe(event)
+
+
+def test_every_field_of_an_open(side, driver, file):
+    """Result, flags of the call and of the file, mode, number of the call, inode, both paths."""
+    words = {}
+    event = side.one(lambda: words.update(driver("open", file, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o640)), "open")
+    fd, inode, file_flags = numbers(words, "open", "inode", "file_flags")
+    check(
+        event,
+        ret=fd,
+        dirfd=AT_FDCWD,
+        open_flags=os.O_RDWR | os.O_APPEND | os.O_CLOEXEC,
+        open_mode=0o640,
+        syscall=OPENAT,
+        inode=inode,
+        path=os.fsencode(file),
+        asked=os.fsencode(file),
+        fs_path=b"",
+    )
+    assert event.file_flags == file_flags  # F_GETFL hides nothing but FMODE_ bits
+    assert inode == file.stat().st_ino
+
+
+def test_a_symlink_is_followed(side, driver, file, root):
+    """A link to the file, and a link to a folder above it, lead to the file's own path."""
+    (root / "link").symlink_to(file)
+    (root / "up").symlink_to("..")
+    check(side.one(lambda: driver("open", root / "link", 0, 0), "open"), path=os.fsencode(file), asked=os.fsencode(root / "link"))
+    asked = root / "up" / root.name / file.name
+    check(side.one(lambda: driver("open", asked, 0, 0), "open"), path=os.fsencode(file), asked=os.fsencode(asked))
+
+
+def test_dots_are_resolved(side, driver, file, root):
+    """``..``, ``.`` and double slashes are in what was asked and not in the path."""
+    (root / "a" / "b").mkdir(parents=True)
+    asked = f"{root}/a/./b//../../{file.name}"
+    check(side.one(lambda: driver("open", asked, 0, 0), "open"), path=os.fsencode(file), asked=asked.encode())
+
+
+def test_below_a_directory_descriptor(side, driver, file, root):
+    """What is relative to a descriptor is resolved from there, and the descriptor told."""
+    words = {}
+    event = side.one(lambda: words.update(driver("below", root, f"../{root.name}/{file.name}", 0, 0)), "open")
+    check(event, path=os.fsencode(file), asked=f"../{root.name}/{file.name}".encode(), dirfd=int(words["dirfd"]), ret=int(words["open"]))
+
+
+def test_relative_to_the_working_directory(side, driver, file, root):
+    """A relative path is resolved, and the working directory told."""
+    check(side.one(lambda: driver("cd", root, "open", file.name, 0, 0), "open"), path=os.fsencode(file), asked=file.name.encode(), cwd=os.fsencode(root))
+
+
+def test_in_a_chroot(side, driver, file, root):
+    """The path begins at the mount namespace's root, not at the process's."""
+    check(side.one(lambda: driver("chroot", root, "open", f"/{file.name}", 0, 0), "open"), path=os.fsencode(file), asked=f"/{file.name}".encode())
+
+
+@pytest.mark.parametrize("what", ["directory", "file"])
+def test_a_bind_mount_is_told_under_both_names(side, driver, file, root, what):
+    """What a bind mount shows is told as it is seen there, and as it is called in its file system."""
+    on_disk = mount_of(file)
+    if what == "directory":
+        (root / "other").mkdir()
+        source, target, seen = root, root / "other", root / "other" / file.name
+    else:
+        (root / "another-name").write_text("")
+        source, target, seen = file, root / "another-name", root / "another-name"
+    act = ("unshare", CLONE_NEWNS, "private", "bind", source, target, "open", seen, 0, 0)
+    check(side.one(lambda: driver(*act), "open"), path=os.fsencode(seen), fs_path=on_disk, flags=FrameFlag.FS_PATH)
+
+
+def mount_of(file: Path) -> bytes:
+    """The path of *file* inside its file system."""
+    best = ("", "/")
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        mount_root, point = line.split(" ")[3:5]
+        if file.is_relative_to(point) and len(point) >= len(best[0]):
+            best = (point, mount_root)
+    return os.fsencode(Path(best[1]) / file.relative_to(best[0]))
+
+
+@pytest.mark.parametrize("pattern", ["seen", "on disk"])
+def test_a_rule_on_either_name_of_a_bind_mounted_file_sees_it(side, driver, name, root, pattern):
+    """A clause on the exact path is kept by the path where it is seen and by the one in the file system."""
+    file = root / name
+    file.write_text("")
+    (root / "mounted").write_text("")
+    path = os.fsencode(root / "mounted") if pattern == "seen" else mount_of(file)
+    side.watch(
+        clause("open", is_(Dimension.OUTCOME, 0), is_(Dimension.COMM, name.encode()), is_(Dimension.PATH, exactly(path))),
+        clause("open", is_(Dimension.OUTCOME, 0), is_(Dimension.COMM, name.encode()), is_(Dimension.PATH, exactly("/elsewhere"))),
+    )
+    act = ("comm", name, "unshare", CLONE_NEWNS, "private", "bind", file, root / "mounted", "open", root / "mounted", 0, 0)
+    event = side.one(lambda: driver(*act), "open")
+    assert event.candidates == 1
+
+
+def test_a_detached_mount(side, driver, file, root):
+    """A file below a mount that hangs nowhere is marked so, with its path in the file system beside it."""
+    words = {}
+    events = side.after(lambda: words.update(driver("detached", root, file.name)), kind="open")
+    if int(words["open_tree"]) < 0:
+        pytest.skip(reason="this kernel has no open_tree")
+    (event,) = events
+    check(event, path=f"/{file.name}".encode(), fs_path=mount_of(file), flags=FrameFlag.PATH_DETACHED | FrameFlag.FS_PATH)
+
+
+def test_a_deleted_file_opened_anew(side, driver, file):
+    """A file without a name, opened through /proc, has the path that it had, marked."""
+    events = side.after(lambda: driver("open", file, os.O_RDWR, 0, "unlink", file, "reopen", os.O_RDONLY), kind="open")
+    assert [flags(event) for event in events] == [FrameFlag(0), FrameFlag.PATH_DELETED]
+    assert {event.path for event in events} == {os.fsencode(file)}
+    assert events[1].asked.startswith(b"/proc/self/fd/")
+    assert events[0].inode == events[1].inode
+
+
+def test_a_file_without_a_name(side, driver, name, root):
+    """O_TMPFILE's file is told below its directory, marked as nameless."""
+    side.watch(clause("open", is_(Dimension.OUTCOME, 0), is_(Dimension.COMM, name.encode())))
+    event = side.one(lambda: driver("comm", name, "open", root, os.O_TMPFILE | os.O_RDWR, 0o600), "open")
+    assert event.path.rpartition(b"/")[0] == os.fsencode(root)
+    assert flags(event) == FrameFlag.PATH_DELETED
+    assert event.asked == os.fsencode(root)
+
+
+def test_a_memory_file_and_a_pipe(side, driver, name):
+    """What has no place in the mount namespace is marked as detached, and a memory file keeps its name."""
+    side.watch(clause("open", is_(Dimension.OUTCOME, 0), is_(Dimension.COMM, name.encode())))
+    event = side.one(lambda: driver("comm", name, "memfd", "hidden"), "open")
+    check(event, path=b"/memfd:hidden", flags=FrameFlag.PATH_DETACHED)
+    event = side.one(lambda: driver("comm", name, "pipe"), "open")
+    check(event, path=b"/", flags=FrameFlag.PATH_DETACHED)
+
+
+@pytest.mark.parametrize("stamp", [STAMP, "..2024_02_29_23_59_59.1", "..1970_01_01_00_00_00.4294967295"])
+def test_a_volumes_timestamped_directory_is_no_part_of_the_path(side, driver, name, root, stamp):
+    """The kubelet's directory is left out, and clauses on the name above it, or on the path, see the file."""
+    volume = root / "volume"
+    (volume / stamp).mkdir(parents=True)
+    (volume / "..data").symlink_to(stamp)
+    (volume / stamp / name).write_text("secret")
+    (volume / name).symlink_to(f"..data/{name}")
+    side.watch(
+        opened(name, is_(Dimension.DIRECTORY, b"volume")),
+        opened(name, is_(Dimension.PATH, exactly(volume / name))),
+        opened(name, is_(Dimension.DIRECTORY, b"elsewhere")),
+    )
+    event = side.one(lambda: driver("open", volume / name, 0, 0), "open")
+    check(event, path=os.fsencode(volume / name), flags=FrameFlag.PATH_VOLUME_SKIPPED)
+    assert event.candidates & 3 == 3
+
+
+def test_a_timestamped_directory_itself(side, driver, name, root):
+    """Opened itself it ends under the name of the directory above, which a clause on that name sees."""
+    volume = root / name
+    (volume / STAMP).mkdir(parents=True)
+    side.watch(opened(name))
+    events = side.after(lambda: driver("open", volume / STAMP, os.O_DIRECTORY, 0), kind="open")
+    assert [event.path for event in events if event.asked.endswith(STAMP.encode())] == [os.fsencode(volume)]
+
+
+NEAR_MISSES = (
+    "..2024_02_29_23_59_59.",
+    "..2024_02_29_23_59_59",
+    "..2024_02_29_23_59_59.12345678901",
+    "..2024_02_29_23_59_59.12345678x",
+    "..2024_02_29_23_59_5x.123456789",
+    "..2024-02_29_23_59_59.123456789",
+    "..202a_02_29_23_59_59.123456789",
+    "..2024_02_29_23_59:59.123456789",
+    "..2024_02_29_23_59_59_123456789",
+    "..2024_02_29_23_59_59./23456789",
+    ".x2024_02_29_23_59_59.123456789",
+    "2024_02_29_23_59_59.123456789",
+    "..data",
+    "...",
+)
+
+
+def test_a_name_that_is_not_quite_a_timestamp_stays(side, driver, file, root):
+    """Whoever makes a directory that only looks like the kubelet's is told with all of it."""
+    paths = [root / near_miss / file.name for near_miss in NEAR_MISSES]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_text("x")
+    side.drain()
+    events = side.after(lambda: driver(*(word for path in paths for word in ("open", path, 0, 0))), kind="open")
+    assert [(event.path, flags(event)) for event in events] == [(os.fsencode(path), FrameFlag(0)) for path in paths]
+
+
+@pytest.mark.parametrize("call", ["open", "oldopen", "openat2"])
+def test_the_calls_own_flags(side, driver, file, call):
+    """O_CREAT and O_TRUNC, which the open file has forgotten, are told as they were given."""
+    if call == "oldopen" and not X86:
+        pytest.skip(reason="this machine has no open(2)")
+    more = (0, os.O_CREAT, os.O_CREAT | os.O_TRUNC, os.O_TRUNC, os.O_APPEND | os.O_CREAT, os.O_NONBLOCK, os.O_CLOEXEC | os.O_NOFOLLOW)
+    combinations = [access | other for access in (os.O_RDONLY, os.O_WRONLY, os.O_RDWR) for other in more]
+    modes = [0o604 if wanted & os.O_CREAT else 0 for wanted in combinations]
+    words = {}
+    act = [word for wanted, mode in zip(combinations, modes, strict=True) for word in (call, file, wanted, mode)]
+    events = side.after(lambda: words.update(driver(*act)), kind="open")
+    if words["open"] == str(-errno.ENOSYS):
+        pytest.skip(reason="this kernel has no openat2")
+    assert [event.open_flags for event in events] == combinations
+    assert [event.open_mode for event in events] == modes
+    assert {event.syscall for event in events} == {{"open": OPENAT, "oldopen": 2, "openat2": OPENAT2}[call]}
+    assert {event.path for event in events} == {os.fsencode(file)}
+    kept = os.O_ACCMODE | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW
+    assert [event.file_flags & kept for event in events] == [wanted & kept for wanted in combinations]
+
+
+def test_a_path_alone(side, driver, file):
+    """O_PATH is neither reading nor writing: a clause on reading does not see it, one on neither does."""
+    side.watch(*(opened(file.name, is_(Dimension.ACCESS, access)) for access in range(4)), opened(file.name, not_(Dimension.ACCESS, 0)))
+    event = side.one(lambda: driver("open", file, os.O_PATH, 0), "open")
+    assert event.candidates == 0b11000
+    assert event.open_flags == os.O_PATH
+
+
+def test_an_exclusive_creation(side, driver, name, root):
+    """O_EXCL is told, in the creation that worked and in the one that did not."""
+    side.watch(opened(name), failed(name))
+    path, wanted = root / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    first, second = side.after(lambda: driver("comm", name, "open", path, wanted, 0o600, "open", path, wanted, 0o600), kind="open")
+    check(first, open_flags=wanted, open_mode=0o600, path=os.fsencode(path), asked=os.fsencode(path))
+    check(second, open_flags=wanted, ret=-errno.EEXIST, path=b"", asked=os.fsencode(path), inode=0, file_flags=0)
+
+
+@pytest.mark.skipif(not X86, reason="this machine has no creat(2)")
+def test_creat(side, driver, name, root):
+    """creat(2) is told with the flags that it stands for."""
+    side.watch(opened(name))
+    event = side.one(lambda: driver("creat", root / name, 0o604), "open")
+    check(event, open_flags=os.O_CREAT | os.O_WRONLY | os.O_TRUNC, open_mode=0o604, syscall=85, path=os.fsencode(root / name), dirfd=AT_FDCWD)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [("/no/such/file", errno.ENOENT), ("relative/file", errno.ENOENT), ("/etc/passwd/x", errno.ENOTDIR), ("", errno.ENOENT), ("x" * 300, errno.ENAMETOOLONG)],
+)
+def test_a_failed_open(side, driver, name, asked, error):
+    """Nothing was opened: the error and what was asked are told, and no path is made up."""
+    side.watch(failed(name))
+    check(side.one(lambda: driver("comm", name, "open", asked, os.O_WRONLY, 0), "open"), ret=-error, path=b"", fs_path=b"", asked=asked.encode(), open_flags=1)
+
+
+def test_a_path_that_cannot_be_read(side, driver, name):
+    """EFAULT: what was asked is unknown, which is said, and every clause on it stays."""
+    side.watch(failed(name, is_(Dimension.PATH, exactly("/elsewhere")), is_(Dimension.DOTDOT, 1)))
+    check(side.one(lambda: driver("comm", name, "open-nowhere"), "open"), ret=-errno.EFAULT, asked=b"", flags=FrameFlag.ASKED_FAULTED)
+
+
+def test_a_long_path_that_was_asked_is_cut_and_marked(side, driver, name):
+    """511 bytes are told, and the clauses on it stay."""
+    side.watch(failed(name, is_(Dimension.PATH, exactly("/elsewhere"))))
+    asked = "/" + "/".join(["abc"] * 250)
+    check(side.one(lambda: driver("comm", name, "open", asked, 0, 0), "open"), asked=asked.encode()[:511], flags=FrameFlag.ASKED_CUT)
+
+
+@pytest.mark.parametrize("leaf", [b"n" * 255, b"\xff\xfe\x80", b"tab\tnew\nline", b"\x1b[31mred", "schlüssel €".encode(), b" ", b"a b  c"])
+def test_names_are_told_byte_by_byte(side, driver, name, root, leaf):
+    """Whatever bytes a name has, it is told with them, nothing cut and nothing escaped."""
+    side.watch(clause("open", is_(Dimension.OUTCOME, 0), is_(Dimension.COMM, name.encode())))
+    path = os.fsencode(root) + b"/" + leaf
+    Path(os.fsdecode(path)).write_text("x")
+    check(side.one(lambda: driver("comm", name, "open", path, 0, 0), "open"), path=path, asked=path)
+
+
+@pytest.fixture
+def deep(name, root):
+    """A function that makes a file below *depth* folders called *folder*; the folders are removed from inside."""
+    made = []
+
+    def make(depth: int, folder: str) -> int:
+        at = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        made.append(os.dup(at))
+        for _ in range(depth):
+            os.mkdir(folder, dir_fd=at)
+            below = os.open(folder, os.O_RDONLY | os.O_DIRECTORY, dir_fd=at)
+            os.close(at)
+            at = below
+            made.append(os.dup(at))
+        os.close(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=at))
+        return at
+
+    yield make
+    for fd in made:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("beyond", [(150, "d"), (8, "e" * 200)], ids=["too-deep", "too-long"])
+def test_a_path_beyond_the_frame_is_cut_and_kept(side, driver, name, deep, beyond):
+    """A path of too many names or bytes is marked as cut, what is told is its end, and the clauses on the path stay."""
+    depth, folder = beyond
+    side.watch(opened(name, is_(Dimension.PATH, exactly("/elsewhere"))), opened(name, is_(Dimension.DIRECTORY, b"elsewhere")))
+    place = f"/proc/{os.getpid()}/fd/{deep(depth, folder)}"
+    event = side.one(lambda: driver("open", f"{place}/{name}", 0, 0), "open")
+    assert FrameFlag.PATH_CUT in flags(event)
+    above = os.fsencode(Path(place).resolve()).partition(b"/" + folder.encode())[0]
+    whole = above + b"".join(b"/" + folder.encode() for _ in range(depth)) + b"/" + name.encode()
+    assert whole.endswith(event.path)
+    assert len(event.path) > len(name) + 1
+    assert event.candidates & 1
+    if len(folder) == 1:
+        assert event.candidates == 1
+
+
+def test_a_path_of_just_the_room(side, driver, name, root, deep):
+    """The longest path that fits is whole and not marked; one byte more is."""
+    room = 1023 - len(os.fsencode(root)) - len(name) - 1
+    for length, expected in ((room, FrameFlag(0)), (room + 1, FrameFlag.PATH_CUT)):
+        at = os.fsencode(root)
+        left = length
+        while left:
+            part = min(left, 201)
+            part -= 1 if left - part == 1 else 0
+            at += b"/" + b"f" * (part - 1)
+            left -= part
+        Path(os.fsdecode(at)).mkdir(parents=True, exist_ok=True)
+        path = at + b"/" + name.encode()
+        Path(os.fsdecode(path)).write_text("")
+        side.watch(opened(name))
+        event = side.one(lambda path=path: driver("open", path, 0, 0), "open")
+        assert flags(event) & FrameFlag.PATH_CUT == expected
+        assert (event.path == path) == (not expected)
+
+
+def test_a_string_rewritten_during_the_open_does_not_lie(side, driver, name, root):
+    """While a second thread swaps the string between two files, each event's path is that of the file that was opened."""
+    first, second = root / f"{name}-a", root / f"{name}-b"
+    first.write_text("first")
+    second.write_text("second")
+    side.watch(clause("open", is_(Dimension.OUTCOME, 0), is_(Dimension.LEAF, os.fsencode(first.name), os.fsencode(second.name))))
+    words = {}
+    events = side.during(lambda: words.update(driver("race", fewer(2000), first, second)), kind="open")
+    inodes = {first.stat().st_ino: os.fsencode(first), second.stat().st_ino: os.fsencode(second)}
+    assert [event.path for event in events] == [inodes[event.inode] for event in events]
+    told = [sum(event.path == os.fsencode(path) for event in events) for path in (first, second)]
+    assert told == list(numbers(words, "first", "second"))
+
+
+def test_a_descriptor_that_another_thread_closed(side, driver, name, root):
+    """An open is told even by its name alone when the descriptor is gone; nothing else is made up."""
+    side.watch(opened(name))
+    (root / name).write_text("")
+    events = side.after(lambda: driver("opens", 50, root / name), kind="open")
+    assert [event.path for event in events] == [os.fsencode(root / name)] * 50
