@@ -57,6 +57,9 @@ SETTLE_S = 0.2
 SETTLE_MOST_S = 2.0
 """Longest wait for that quiet: files that change all the time keep no rules from being loaded."""
 
+_SHOWN_WORDS = 1500
+"""Characters of clang's or the verifier's words that are shown: the end, where the reason is."""
+
 _LOGGED_FAILURES = 100
 """Failures of rules and events that are logged one by one; all are counted."""
 
@@ -113,9 +116,9 @@ class Agent:
         kernel, config = self.kernel, self._config
         for probe in PROBES:
             why = kernel.session.failed.get(probe.name, "")
-            self.health.probe(probe.name, ProbeStatus(not why, why))
+            self.health.probe(probe.name, ProbeStatus(not why, why[-_SHOWN_WORDS:]))
             if why:
-                self._log.error("a probe is missing", probe=probe.name, why=why)
+                self._log.error("a probe is missing", probe=probe.name, why=why.partition("\n")[0], words=why[-_SHOWN_WORDS:])
         self.health.expect(kernel.canaries.expected())
         self.counters.attach_kernel(kernel.session.losses, self._flooded)
         self._finder = cgroups.PathFinder(kernel.hierarchy.mount_point)

@@ -9,7 +9,12 @@
 #define PID_LINK_BYTES 24
 #define PID_LINK_PID 16
 #define OLD_PIDTYPE_SID 2
-#define UPID_BYTES 16 /* struct upid { int nr; struct pid_namespace *ns; }, since 4.15 without its hlist */
+/* struct upid { int nr; struct pid_namespace *ns; }; 4.14 has a struct hlist_node behind */
+#ifdef OFF_upid__pid_chain
+#define UPID_BYTES 32
+#else
+#define UPID_BYTES 16
+#endif
 #define UPID_NS 8
 
 static __always_inline u32 own_tgid(void)

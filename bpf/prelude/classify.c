@@ -68,15 +68,17 @@ static __always_inline u32 workload_of(u64 *cgroup, u64 *owner)
 	return PROFILE_UNKNOWN;
 }
 
+/* A cgroup that is not in the table is unknown here, also a nested one: its clauses stay on until the frame is admitted. */
 static __always_inline int keep_profile(struct mask *mask, struct clause_table *table)
 {
-	u64 cgroup, owner;
-	u32 profile;
+	u64 cgroup;
+	u32 *profile;
 
 	if (!both(mask, &table->needs_profile))
 		return 1;
-	profile = workload_of(&cgroup, &owner);
-	return profile == PROFILE_UNKNOWN || keep(mask, &table->profile[profile & 3]);
+	cgroup = node_id(cgroup_node());
+	profile = workloads.lookup(&cgroup);
+	return !profile || keep(mask, &table->profile[*profile & 3]);
 }
 
 /* Names of processes are those of the group leader, also the parent's: a thread cannot rename itself out of a rule. */

@@ -56,7 +56,7 @@ static __always_inline void put_ancestors(struct scratch *s, void *task)
 	void *leader = leader_of(task);
 	u32 where = tail_at(s), count = 0;
 
-#pragma unroll
+	LOOP
 	for (int i = 0; i < MAX_ANCESTORS; i++) {
 		void *parent = leader_of(pointer_at(leader, OFF_task_struct__real_parent));
 		u32 at, tgid = u32_at(parent, OFF_task_struct__tgid);

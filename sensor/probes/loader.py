@@ -18,6 +18,7 @@ import signal
 import socket
 import struct
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,22 @@ def _compile(job: Job, features: Features, words: _Words, answer: Answer) -> tup
     return build(good), good
 
 
+def _why(job: Job, features: Features, probe: Probe, words: _Words) -> str:
+    """
+    The verifier's words about a probe it refused, with the source's lines in them.
+
+    The unit was compiled without debug information, which nobody reads when
+    all is well; so the probe is compiled once more, with it, to be refused again.
+    """
+    from sensor.adapters.kernel import Unit  # noqa: PLC0415  # the environment is set in main()
+
+    said = words.take()
+    with suppress(ScoutError):
+        unit = Unit(assemble.unit(Path(job.bpf), [probe.name], ringbuf=features.ringbuf), job.flags, debug=True)
+        _load_probe(unit, probe, features, _Programs(""))
+    return words.take() or said
+
+
 def load(job: Job, words: _Words) -> tuple[Answer, list[int]]:
     """Do the job. Whatever fails is told in the answer."""
     answer = Answer()
@@ -160,7 +177,7 @@ def load(job: Job, words: _Words) -> tuple[Answer, list[int]]:
             try:
                 links += _load_probe(unit, probe, features, programs)
             except ScoutError as error:
-                answer.failed[probe.name] = f"{error}\n{words.take()}"
+                answer.failed[probe.name] = f"{error}\nbpf/probes/{probe.name}.c\n{_why(job, features, probe, words)}\nhint: report this with scout support"
         answer.links = [name for name, _ in links]
         names = [*MAPS, "raw_stages"] if features.raw_tracepoint else list(MAPS)
         answer.maps = names

@@ -154,10 +154,26 @@ class WorkloadTable:
         before = self._entries.get(cgroup_id)
         self._entries[cgroup_id] = entry
         self._entries.move_to_end(cgroup_id)
-        if self._learned is not None and (before.workload.profile if before else Profile.UNKNOWN) is not entry.workload.profile:
+        if (
+            self._learned is not None
+            and (before.workload.profile if before else Profile.UNKNOWN) is not entry.workload.profile
+            and not _is_nested(entry)
+        ):
             self._learned(cgroup_id, entry.workload.profile)
         if len(self._entries) > self._max:
             oldest, _ = self._entries.popitem(last=False)
             self._counters.add(Count.WORKLOADS_EVICTED)
             if self._learned is not None:
                 self._learned(oldest, Profile.UNKNOWN)
+
+
+def _is_nested(entry: _Entry) -> bool:
+    """
+    Whether a container made this cgroup below its own.
+
+    The kernel is not told of those: it finds the container above by itself, so
+    that all of a container's acts draw on one token bucket however many cgroups
+    it makes.
+    """
+    container = entry.workload.container_id
+    return bool(container) and container.encode() not in entry.path.rpartition(b"/")[2]

@@ -42,6 +42,7 @@ WANTED: tuple[Wanted, ...] = (
     Wanted("signal_struct", ("pids",), optional=True),  # from 4.19: array of struct pid *
     *_members("signal_struct", "live", "tty", "group_exit_code"),
     *_members("pid", "level", "numbers"),
+    Wanted("upid", ("pid_chain",), optional=True),  # before 4.15: then an entry of pid.numbers is longer
     *_members("tty_struct", "driver", "index"),
     *_members("tty_driver", "major", "minor_start"),
     *_members("cred", "uid", "gid", "euid", "egid", "cap_permitted", "cap_effective", "user_ns"),
