@@ -174,12 +174,12 @@ def _scout_words(command: str) -> list[str]:
 
 def scout(command: str = "") -> Sensor:
     """Return Scout, as installed beside this Python, or what *command* starts instead."""
-    return Sensor(name="scout", command=_scout_words(command), is_counting=True)
+    return Sensor(name="scout", command=_scout_words(command), is_counting=not command)
 
 
 def outside(command: str = "") -> Sensor:
     """Return Scout with the host, and so everything that is measured here, out of its scope."""
-    return Sensor(name="outside", command=[*_scout_words(command), "--containers-only"], is_counting=True, ready_word='"watching"')
+    return Sensor(name="outside", command=[*_scout_words(command), "--containers-only"], is_counting=not command, ready_word='"watching"')
 
 
 def floor() -> Sensor:
