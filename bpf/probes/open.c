@@ -109,6 +109,27 @@ struct reached {
 };
 
 /*
+ * The dentry whose name the directory of *dentry* bears. At the top of a mount
+ * that is its mountpoint, unless another mount lies on the same place: then only
+ * the walk knows (NULL). The top of the namespace is called "/" and stays.
+ */
+static __always_inline void *directory_of(void *parent, void *root, void *vfsmount)
+{
+	u64 above[2] = {}; /* mnt_parent, mnt_mountpoint */
+	void *mount = vfsmount - OFF_mount__mnt;
+
+	if (parent != root)
+		return parent;
+	if (read_kernel(above, sizeof(above), mount + OFF_mount__mnt_parent))
+		return NULL;
+	if ((void *)above[0] == mount)
+		return root;
+	if (pointer_at((void *)above[0], OFF_mount__mnt + OFF_vfsmount__mnt_root) == (void *)above[1])
+		return NULL;
+	return (void *)above[1];
+}
+
+/*
  * Narrow by the file: flags, the print of its name, its directory's, then the
  * names themselves. Returns 0 when no clause is left.
  */
@@ -116,10 +137,10 @@ static __always_inline int keep_file(struct mask *mask, struct clause_table *tab
 {
 	u64 members[(MEMBERS_END - MEMBERS_AT + 7) / 8];
 	struct dentry_head head, above;
-	void *file = file_of(fd), *dentry, *root, *name;
+	void *file = file_of(fd), *dentry, *root, *name, *directory;
 	u64 word = 0;
-	int named, placed;
 	u32 bytes;
+	int named;
 
 	if (!file || read_kernel(members, sizeof(members), file + MEMBERS_AT))
 		return 1;
@@ -134,15 +155,15 @@ static __always_inline int keep_file(struct mask *mask, struct clause_table *tab
 	bytes = HEAD_LEN(&head);
 	name = HEAD_NAME(&head);
 	named = dentry != root; /* a mount's root is called as its mountpoint is, which only the walk knows */
-	placed = named && HEAD_PARENT(&head) != root;
 	if (named && !read_kernel(&word, sizeof(word), name)) {
 		if (may_be_stamp(word, bytes)) /* the directory itself: its path may end with the name above */
 			named = 0;
 		else if (!keep(mask, &table->leaf_print[name_print(first_eight(word, bytes), bytes, LEAF_PRINT_BITS)]))
 			return 0;
 	}
-	if (placed && both(mask, &table->needs_directory) && !read_head(&above, HEAD_PARENT(&head)) &&
-	    !read_kernel(&word, sizeof(word), HEAD_NAME(&above)) && !may_be_stamp(word, HEAD_LEN(&above))) {
+	directory = dentry != root && both(mask, &table->needs_directory) ? directory_of(HEAD_PARENT(&head), root, reached->vfsmount) : NULL;
+	if (directory && !read_head(&above, directory) && !read_kernel(&word, sizeof(word), HEAD_NAME(&above)) &&
+	    !may_be_stamp(word, HEAD_LEN(&above))) {
 		bytes = HEAD_LEN(&above);
 		if (!keep(mask, &table->directory_print[name_print(first_eight(word, bytes), bytes, DIRECTORY_PRINT_BITS)]))
 			return 0;
