@@ -14,6 +14,8 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import resource
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,6 +84,11 @@ def detect(tracefs: Path | None) -> Features:
     """
     Ask the kernel; about a millisecond in all.
 
+    The limit on locked memory is lifted before, where that is allowed: below
+    5.11 programs and maps count against it, all of the user's together, so
+    that another BPF user on the node would turn every answer into EPERM.
+    libbpf and BCC do the same, but only when they are asked for something.
+
     Args:
         tracefs: where tracefs is mounted (`sensor.probes.offsets.tracepoints.find_tracefs`);
             ``None`` leaves ``set_state`` false.
@@ -90,6 +97,7 @@ def detect(tracefs: Path | None) -> Features:
         PrivilegeMissing: the kernel does not let this process load programs or make maps.
         KernelUnsupported: the kernel has no bpf(2) or no tracepoint programs.
     """
+    _lift_locked_memory()
     _require_programs()
     return Features(
         ringbuf=_has_ring_buffer(),
@@ -99,6 +107,15 @@ def detect(tracefs: Path | None) -> Features:
         task_btf=_has_task_btf(),
         set_state=tracefs is not None and (tracefs / "events/sock/inet_sock_set_state/format").is_file(),
     )
+
+
+def _lift_locked_memory() -> None:
+    """Raise RLIMIT_MEMLOCK as far as this process may (setrlimit(2): the hard limit only with CAP_SYS_RESOURCE); 5.11 and later do not count it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    for limits in ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), (hard, hard)):
+        with suppress(ValueError, OSError):  # ValueError: "not allowed to raise maximum limit"
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, limits)
+            return
 
 
 def _require_programs() -> None:

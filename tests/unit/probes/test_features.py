@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 
 import pytest
 
@@ -17,6 +18,14 @@ def kernel_that(monkeypatch, *, program=lambda kind, code: 0, map_answer=0):
     """Answer bpf(2) as told."""
     monkeypatch.setattr(features.bpfsys, "try_program", program)
     monkeypatch.setattr(features.bpfsys, "try_map", lambda *_, **__: map_answer)
+
+
+@pytest.fixture(autouse=True)
+def limits(monkeypatch):
+    """The limits that are set; the test's own process keeps its limits."""
+    asked = []
+    monkeypatch.setattr(features.resource, "setrlimit", lambda _which, pair: asked.append(pair))
+    return asked
 
 
 @pytest.fixture
@@ -72,3 +81,27 @@ def test_facilities_can_be_switched_off_by_hand():
     assert ALL.restricted("all") is ALL
     with pytest.raises(UsageError, match="newest"):
         ALL.restricted("newest")
+
+
+def test_the_limit_on_locked_memory_is_lifted_before_the_first_question(monkeypatch, limits):
+    """Below 5.11 what other BPF users hold counts too, and would make every answer EPERM."""
+    seen = []
+    kernel_that(monkeypatch, program=lambda kind, code: seen.append(list(limits)) or 0)
+    detect(None)
+    assert seen[0] == [(resource.RLIM_INFINITY, resource.RLIM_INFINITY)]
+
+
+def test_a_hard_limit_that_stands_is_used_up(monkeypatch):
+    """Without CAP_SYS_RESOURCE the soft limit goes up to the hard one, and nothing fails."""
+    asked = []
+
+    def setrlimit(_which, pair):
+        asked.append(pair)
+        if pair[1] == resource.RLIM_INFINITY:
+            raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(features.resource, "getrlimit", lambda _which: (65_536, 1 << 20))
+    monkeypatch.setattr(features.resource, "setrlimit", setrlimit)
+    kernel_that(monkeypatch)
+    detect(None)
+    assert asked[-1] == (1 << 20, 1 << 20)
