@@ -40,11 +40,12 @@ def sensor(_able):
     """Return the session's sensor, ready by its own account; at the end it stops well and has printed nothing but findings."""
     port = free_port()
     with RunningSensor("--status-port", str(port), "--no-watch") as running:
-        running.port = port
+        running.secrets = set()  # what must be nowhere in its output, counters at the end included
         status, body = fetch(port, "/readyz")
         assert status == 200, body
         yield running
     assert running.broken == []
+    assert [secret for secret in running.secrets if secret.encode() in running.stdout + running.stderr] == []
 
 
 @pytest.fixture

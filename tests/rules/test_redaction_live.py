@@ -42,6 +42,7 @@ SECRET_ARGUMENTS = {
 def test_a_secret_argument_does_not_get_out(sensor, performed, form):
     """A program with a secret on its command line is found, and the secret is nowhere in what the sensor wrote."""
     secret = f"s3cr3t{secrets.token_hex(12)}"
+    sensor.secrets.add(secret)
     arguments = form.format(secret).split(" ", 1) if form.startswith("--") else [form.format(secret)]
     _, found = performed([TOOL, "before", *arguments, "after"], files={TOOL: BUSYBOX.read_bytes()})
     runs = [finding for finding in found if rule_of(finding) == "TEST-EXEC"]
@@ -55,6 +56,7 @@ def test_a_secret_argument_does_not_get_out(sensor, performed, form):
 def test_a_secret_in_a_script_does_not_get_out(sensor, performed):
     """The same behind sh -c, where the whole script is one argument and the matching act is another process's parent."""
     secret = f"s3cr3t{secrets.token_hex(12)}"
+    sensor.secrets.add(secret)
     _, found = performed(["sh", "-c", f"mysql_password={secret} /bin/cat /scout-test/mark/x; mysqldump --password={secret} -u root || :"])
     assert [rule_of(finding) for finding in found] == ["TEST-OPEN"]
     assert secret.encode() not in sensor.stdout
