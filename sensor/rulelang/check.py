@@ -60,8 +60,8 @@ class Leaf:
     operator: Operator
     values: tuple[Any, ...]
     limitation: str
-    place: Problem
-    """Where it stands, for reports."""
+    written: Test
+    """What it was made of, which tells its place."""
 
 
 @dataclass(slots=True)
@@ -163,8 +163,7 @@ class _Checker:
             return None
         limitation = bound.limitation or ("a comparison with another field is not supported by this build" if other else "")
         values = self._values(test, bound, operator)
-        place = test.source.problem(test.offset, bound.label)
-        return None if values is None else Leaf(bound, operator, values, limitation, place)
+        return None if values is None else Leaf(bound, operator, values, limitation, test)
 
     def _bind(self, name: FieldName, source: Source) -> Bound | None:
         found = fields.find(name.name, name.argument)

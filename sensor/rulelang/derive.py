@@ -195,7 +195,8 @@ _PEERS: dict[int, tuple[Any, ...]] = {
 
 def _family(literal: Literal, _kind: str) -> Derived:
     if not literal.negated:
-        return Derived(_enumerated(literal, Dimension.FAMILY, _PEERS).sets, exact=False)
+        plain = {family: events[:1] for family, events in _PEERS.items()}  # a mapped peer is in both families, so one of the plain ones holds too
+        return Derived(_enumerated(literal, Dimension.FAMILY, plain).sets, exact=False)
     never = frozenset(family for family, events in _PEERS.items() if not any(_holds(literal, event) for event in events))
     return Derived({Dimension.FAMILY: (True, never)} if never else {}, exact=False)
 

@@ -87,7 +87,8 @@ class _Parser:
         if field is not None:
             return self._test(field, offset)
         name = cursor.take_identifier()
-        if name is None:
+        if name is None or name in ("and", "or"):
+            cursor.at = offset
             raise ConditionSyntaxError(offset, f"expected '(', a field or a macro instead of {cursor.rest()!r}")
         return MacroName(name, offset, self.source)
 

@@ -51,9 +51,11 @@ proc.is_container_liveness_probe proc.is_container_readiness_probe container.pri
 
 BUFFER = ["evt.buffer"]
 
-WITH_ARGUMENT = frozenset("""
+WITH_ARGUMENT = frozenset(
+    """
 evt.arg evt.rawarg evt.abspath evt.around evt.type.is proc.aexe proc.aexepath proc.acmdline proc.env proc.aenv thread.cgroup container.mount
 container.mount.source container.mount.dest container.mount.mode container.mount.rdwr container.mount.propagation container.label fd.types
 k8s.pod.label k8s.ns.label k8s.rc.label k8s.rs.label k8s.svc.label k8s.deployment.label
-""".split())
+""".split()
+)
 """These take something in brackets, or after a dot."""

@@ -29,7 +29,7 @@ from sensor.ruleset.model import HIGH, MATURITIES, PRIORITIES, Rule, RuleStatus
 
 if TYPE_CHECKING:
     from sensor.adapters.documents import Scalar
-    from sensor.rulelang.ast import Source
+    from sensor.rulelang.ast import Source, Test
     from sensor.rulelang.links import Closures
     from sensor.rulelang.optimize import Normal
     from sensor.ruleset.attack import AttackTable
@@ -49,7 +49,8 @@ class Reach:
     functions: dict[str, Compiled] = field(default_factory=dict)
     trees: dict[str, Normal] = field(default_factory=dict)
     terms: dict[str, RuleTerms] = field(default_factory=dict)
-    obstacles: list[str] = field(default_factory=list)
+    obstacles: dict[str, Test | None] = field(default_factory=dict)
+    """What stands in the way, and the test that depends on it."""
 
     def status(self) -> RuleStatus:
         """Return what the rule can do."""
@@ -103,18 +104,18 @@ def reach_of(name: str, rule_id: str, priority: str, tree: Tree, closures: Closu
         special = for_kind(normal, kind)
         if special == Constant(False):
             continue
-        limits = sorted({literal.leaf.limitation for literal in literals(special) if literal.leaf.limitation})
+        limits = {f"{kind}: {one.leaf.limitation}": one.leaf.written for one in literals(special) if one.leaf.limitation}
         if limits:
-            reach.obstacles += [f"{kind}: {limit}" for limit in limits]
+            reach.obstacles |= dict(sorted(limits.items()))
             continue
         reach.trees[kind] = special
         reach.functions[kind] = compile_condition(special, f"{rule_id} {kind}")
         reach.terms[kind] = RuleTerms(name, priority in HIGH, terms_of(special, kind))
     if unprobed:
         more = f" and {len(unprobed) - _TOLD_NAMES} more" if len(unprobed) > _TOLD_NAMES else ""
-        reach.obstacles.append(f"no probe for {', '.join(unprobed[:_TOLD_NAMES])}{more}")
+        reach.obstacles[f"no probe for {', '.join(unprobed[:_TOLD_NAMES])}{more}"] = None
     if not reach.functions and not reach.obstacles:
-        reach.obstacles.append("the condition can never hold")
+        reach.obstacles["the condition can never hold"] = None
     return reach
 
 
@@ -145,7 +146,9 @@ def rule_of(definition: Definition, names: Names, table: AttackTable | None, clo
         blind_to=said.many("blind_to"), path=place.document.path, line=place.line, status=reach.status(), reason="; ".join(reach.obstacles),
         kinds=tuple(reach.functions), functions=reach.functions, trees=reach.trees, checked=checked.tree, template=template,
     )  # fmt: skip
-    report.warnings += [place.problem(f"{name}: {rule.status.value}: {obstacle}") for obstacle in reach.obstacles]
+    for obstacle, test in reach.obstacles.items():
+        message = f"{name}: {rule.status.value}: {obstacle}"
+        report.warnings.append(test.source.problem(test.offset, message) if test else place.problem(message))
     return rule, reach
 
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from sensor.rulelang.check import Report
 
 
+Tree = Any
+"""A condition as parsed."""
+
+
 def trees(nodes: list[Node], report: Report) -> list[tuple[str, Any]]:
     """Return name and tree of every exception that has values; *nodes* are the lists in order of files, later ones add."""
     merged: dict[str, dict[str, list[Node]]] = {}
@@ -49,7 +53,7 @@ def trees(nodes: list[Node], report: Report) -> list[tuple[str, Any]]:
     return [(name, tree) for name, tree in found if tree is not None]
 
 
-def _tree(parts: dict[str, list[Node]], report: Report) -> And | Or | None:
+def _tree(parts: dict[str, list[Node]], report: Report) -> Tree:
     name = parts["name"][0]
     if "fields" not in parts:
         report.problems.append(name.problem("the exception names no fields"))
@@ -70,7 +74,11 @@ def _tree(parts: dict[str, list[Node]], report: Report) -> And | Or | None:
             rows += _single(names[0], symbols[0], values, report)
         else:
             rows += _rows(names, symbols, values, report)
-    return Or(tuple(rows)) if rows else None
+    return _joined(Or, rows) if rows else None
+
+
+def _joined(kind: type[And | Or], parts: list[Tree]) -> Tree:
+    return parts[0] if len(parts) == 1 else kind(tuple(parts))
 
 
 def _single(name: Scalar, symbol: str, values: Sequence, report: Report) -> list[Any]:
@@ -87,7 +95,7 @@ def _rows(names: list[Scalar], symbols: list[str], values: Sequence, report: Rep
             continue
         tests = [_test(name, symbol, value, report) for name, symbol, value in zip(names, symbols, row.items, strict=True)]
         if None not in tests:
-            rows.append(And(tuple(tests)))
+            rows.append(_joined(And, tests))
     return rows
 
 

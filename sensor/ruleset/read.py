@@ -19,10 +19,12 @@ from sensor.adapters.documents import Mapping, Node, Scalar, Sequence
 if TYPE_CHECKING:
     from sensor.rulelang.check import Report
 
-RULE_KEYS = frozenset("""
+RULE_KEYS = frozenset(
+    """
 rule desc condition output priority tags enabled source exceptions append override warn_evttypes skip-if-unknown-filter capture capture_duration
 id version maturity attack false_positives blind_to
-""".split())
+""".split()
+)
 MACRO_KEYS = frozenset({"macro", "condition", "append", "override"})
 LIST_KEYS = frozenset({"list", "items", "append", "override"})
 TOLERATED = ("required_engine_version", "required_plugin_versions")

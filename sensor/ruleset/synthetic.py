@@ -63,7 +63,7 @@ def event_of(values: Mapping[str, str], flags: int = 0) -> Event:
             raise UnsettableFieldError(f"{field} cannot be given in a case")
         try:
             setter(event, values[field], field)
-        except (ValueError, KeyError, IndexError) as error:
+        except (ValueError, KeyError, IndexError, AttributeError) as error:
             raise UnsettableFieldError(f"{field}: {values[field]!r} is not a value it can have") from error
     return event
 
@@ -171,7 +171,8 @@ def _return(event: Event, number: int) -> None:
 
 
 def _result(event: Event, text: str, _field: str) -> None:
-    _return(event, (3 if event.kind_name == "open" else 0) if text == "SUCCESS" else -getattr(errno, text if hasattr(errno, text) else ""))
+    success = 3 if event.kind_name == "open" else 0
+    _return(event, success if text == "SUCCESS" else -int(getattr(errno, text)))
 
 
 def _failed(event: Event, text: str, _field: str) -> None:
