@@ -10,6 +10,8 @@
  *           were in a frame before, nothing for others.
  * Blind to  nothing: a process cannot end without it.
  */
+#define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
+
 int on_exit(void *ctx)
 {
 	u32 tgid = own_tgid();
@@ -43,8 +45,10 @@ int on_exit(void *ctx)
 	put_ids(&s->frame.common, task);
 	put_credentials(&s->frame.common, task);
 	s->frame.common.cgroup_id = node_id(cgroup_node());
-	s->frame.exit.fields.exit_code = u32_at(signal, OFF_signal_struct__group_exit_code);
-	if (!s->frame.exit.fields.exit_code)
-		s->frame.exit.fields.exit_code = u32_at(leader_of(task), OFF_task_struct__exit_code) /* as wait(2) has it: the leader may have ended first */;
+	/* as wait(2) has it: everybody's code, or the leader's when each thread ended by itself (before 5.17; then the last one's is everybody's) */
+	if (u32_at(signal, OFF_signal_struct__flags) & SIGNAL_GROUP_EXIT)
+		s->frame.exit.fields.exit_code = u32_at(signal, OFF_signal_struct__group_exit_code);
+	else
+		s->frame.exit.fields.exit_code = u32_at(leader_of(task), OFF_task_struct__exit_code);
 	return send(ctx, s);
 }

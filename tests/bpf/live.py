@@ -101,7 +101,7 @@ class Side:
             (canaries._folder / f"f{canaries._names[lane]}").read_bytes()
 
     def drain(self, *, timeout_s: float = DEADLINE_S) -> list[Any]:
-        """Every event up to now, in the order of the lanes; ours are left out."""
+        """Every event up to now, in the order of their times; the canaries are left out."""
         self.fence()
         open_lanes, events = set(Lane), []
         ends = time.monotonic() + timeout_s
@@ -110,7 +110,8 @@ class Side:
             assert left_s > 0, f"the fence did not come back in {open_lanes}: {self.kernel.session.losses()}"
             self.poll.poll(left_s)
             events += self._take(open_lanes)
-        return events + self._take(set())  # each CPU has a buffer of its own with perf: what was written to another before the fence
+        events += self._take(set())  # each CPU has a buffer of its own with perf: what was written to another before the fence
+        return sorted(events, key=lambda event: event.ts_ns)
 
     def _take(self, open_lanes: set[Lane]) -> list[Any]:
         events = []

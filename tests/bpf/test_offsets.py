@@ -29,7 +29,7 @@ def test_every_wanted_member_resolves_here():
     found = resolve()
     assert found.source == f"btf:{VMLINUX_BTF}"
     numbers = running_kernel().numbers
-    allowed = {"task_struct.loginuid"} | ({"task_struct.pids"} if numbers >= (4, 19) else {"task_struct.thread_pid", "signal_struct.pids"})
+    allowed = {"task_struct.loginuid", "upid.pid_chain"} | ({"task_struct.pids"} if numbers >= (4, 19) else {"task_struct.thread_pid", "signal_struct.pids"})
     if numbers < (5, 6):
         allowed.add("sock.sk_protocol")
     if os.uname().machine != "x86_64":

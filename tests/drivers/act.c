@@ -505,15 +505,14 @@ static void commands(void)
 			execve(word(), argv, environ);
 			tell("exec", -1);
 			return;
-		} else if (is(command, "exec-long")) { /* PATH COUNT ARGUMENT…: COUNT bytes of "x", then the others */
+		} else if (is(command, "exec-long")) { /* PATH COUNT: "ignore" and COUNT bytes of "x" */
 			char *path = word(), **argv = calloc(16, sizeof(char *));
 			long count = number();
 
 			argv[0] = path;
-			argv[1] = calloc(1, count + 1);
-			memset(argv[1], 'x', count);
-			for (int i = 2; *next_word && i < 15; i++)
-				argv[i] = word();
+			argv[1] = "ignore";
+			argv[2] = calloc(1, count + 1);
+			memset(argv[2], 'x', count);
 			fflush(stdout);
 			execve(path, argv, environ);
 			tell("exec", -1);
@@ -547,6 +546,8 @@ static void commands(void)
 		} else if (is(command, "kill")) {
 			fflush(stdout);
 			kill(getpid(), number());
+		} else if (is(command, "ignore")) { /* what follows is there to be seen */
+			return;
 		} else if (is(command, "exit")) {
 			fflush(stdout);
 			exit(number());

@@ -29,7 +29,7 @@ _BYTES_2 = frozenset({"sock.__sk_common.skc_family", "sock.__sk_common.skc_dport
 _BYTES_4 = frozenset(
     {
         "task_struct.pid", "task_struct.tgid", "task_struct.exit_code", "task_struct.loginuid",
-        "signal_struct.live", "signal_struct.group_exit_code", "pid.level", "tty_struct.index",
+        "signal_struct.live", "signal_struct.flags", "signal_struct.group_exit_code", "pid.level", "tty_struct.index",
         "tty_driver.major", "tty_driver.minor_start", "cred.uid", "cred.gid", "cred.euid", "cred.egid",
         "cred.cap_permitted", "cred.cap_effective", "mnt_namespace.ns.inum", "pid_namespace.ns.inum",
         "user_namespace.ns.inum", "net.ns.inum", "fdtable.max_fds", "file.f_flags", "dentry.d_name.len",

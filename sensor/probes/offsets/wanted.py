@@ -40,7 +40,7 @@ WANTED: tuple[Wanted, ...] = (
     Wanted("task_struct", ("thread_pid",), optional=True),  # before 4.19: pids[PIDTYPE_PID].pid
     Wanted("task_struct", ("pids",), optional=True),  # before 4.19: array of struct pid_link {hlist_node; struct pid *}
     Wanted("signal_struct", ("pids",), optional=True),  # from 4.19: array of struct pid *
-    *_members("signal_struct", "live", "tty", "group_exit_code"),
+    *_members("signal_struct", "live", "flags", "tty", "group_exit_code"),
     *_members("pid", "level", "numbers"),
     Wanted("upid", ("pid_chain",), optional=True),  # before 4.15: then an entry of pid.numbers is longer
     *_members("tty_struct", "driver", "index"),
