@@ -20,8 +20,26 @@ from sensor.rulelang.optimize import for_kind, normalize
 from tests.unit.events_factory import make_event, make_workload
 from tests.unit.rulelang.conditions import names, tree
 
-PATHS = ["/etc/shadow", "/etc/sudoers.d/x", "/shadow", "/", "/bin/sh", "/usr/bin/sh", "/home/u/.ssh/id_rsa", "/x/shadow", "/run/x", "/var/run/x",
-         "/dev/shm/a", "/etc/" + "n" * 40, "/p" * 80 + "/shadow", "rel/shadow", "shadow", "/a/.ssh/id_rsa", "/etc/a/../shadow", "../etc/shadow"]
+PATHS = [
+    "/etc/shadow",
+    "/etc/sudoers.d/x",
+    "/shadow",
+    "/",
+    "/bin/sh",
+    "/usr/bin/sh",
+    "/home/u/.ssh/id_rsa",
+    "/x/shadow",
+    "/run/x",
+    "/var/run/x",
+    "/dev/shm/a",
+    "/etc/" + "n" * 40,
+    "/p" * 80 + "/shadow",
+    "rel/shadow",
+    "shadow",
+    "/a/.ssh/id_rsa",
+    "/etc/a/../shadow",
+    "../etc/shadow",
+]
 PREFIXES = ["/", "/etc", "/etc/", "/bin/", "/var/run/", "/dev/shm/", "/home/u/.ssh", "/p" * 70, "rel"]
 SUFFIXES = ["/shadow", "shadow", "/.ssh/id_rsa", "dow", "/u/.ssh/id_rsa", "/", "/etc/shadow"]
 GLOBS = ["/etc/*", "*/shadow", "/home/*/.ssh/id_rsa", "/etc/shado?", "/etc/[st]hadow", "/etc/shadow", "@(/etc|/x)/shadow"]
@@ -124,8 +142,15 @@ def events(draw):
         v4 = st.sampled_from(["10.0.0.1", "169.254.169.254", "0.0.0.0"])
         v6 = st.sampled_from(["2001:db8::1", "::1", "::", "::ffff:10.0.0.1"])
         address = st.one_of(v4, v6) if family == 10 else v4
-        values |= {"family": family, "protocol": draw(st.sampled_from([6, 17, 0])), "dport": draw(st.sampled_from([0, 80, 443])),
-                   "sport": draw(st.sampled_from([0, 80, 40000])), "daddr": draw(address), "saddr": draw(address), "unix_path": draw(text)}
+        values |= {
+            "family": family,
+            "protocol": draw(st.sampled_from([6, 17, 0])),
+            "dport": draw(st.sampled_from([0, 80, 443])),
+            "sport": draw(st.sampled_from([0, 80, 40000])),
+            "daddr": draw(address),
+            "saddr": draw(address),
+            "unix_path": draw(text),
+        }
         if family == 1:
             values |= {"dport": 0, "sport": 0, "daddr": "::", "saddr": "::"}
     if kind == "open":
@@ -133,9 +158,14 @@ def events(draw):
         if b".." in asked.split(b"/"):
             flags |= int(FrameFlag.DOTDOT)
         open_flags = sum(draw(st.sets(st.sampled_from([os.O_CREAT, os.O_TRUNC, os.O_EXCL, os.O_APPEND, os.O_DIRECTORY, O_PATH]), max_size=3)))
-        values |= {"open_flags": open_flags | draw(st.integers(0, 3)), "asked": asked, "dirfd": draw(st.sampled_from([-100, 5])),
-                   "syscall": draw(st.sampled_from([2, 85, 257, 437])), "open_mode": draw(st.sampled_from([0, 0o755])),
-                   "path": draw(text) if values["ret"] >= 0 else b""}
+        values |= {
+            "open_flags": open_flags | draw(st.integers(0, 3)),
+            "asked": asked,
+            "dirfd": draw(st.sampled_from([-100, 5])),
+            "syscall": draw(st.sampled_from([2, 85, 257, 437])),
+            "open_mode": draw(st.sampled_from([0, 0o755])),
+            "path": draw(text) if values["ret"] >= 0 else b"",
+        }
     if kind == "exec":
         values["asked"] = draw(text)
     if kind != "connect" and draw(st.booleans()):

@@ -11,8 +11,13 @@ from tests.unit.rulelang.conditions import tree
 
 @pytest.mark.parametrize(
     ("condition", "verdict"),
-    [("fd.name = /etc/shadow", True), ("not fd.name = /etc/shadow", True), ("fd.name != /etc/shadow", True), ("fd.name exists", True),
-     ("not fd.name exists", True)],
+    [
+        ("fd.name = /etc/shadow", True),
+        ("not fd.name = /etc/shadow", True),
+        ("fd.name != /etc/shadow", True),
+        ("fd.name exists", True),
+        ("not fd.name exists", True),
+    ],
 )
 def test_an_unknown_value_passes_in_both_polarities(condition, verdict):
     """What could not be read widens."""

@@ -60,9 +60,7 @@ def test_ids_are_permanent(lock):
 
 def test_a_new_rule_is_added(lock):
     """Told until the lock is written."""
-    both = loaded(
-        "- {list: l, items: [a]}\n" + rule("proc.name in (l)", more="  id: SC-1\n") + rule("proc.name = b", name="new", more="  id: SC-2\n")
-    )
+    both = loaded("- {list: l, items: [a]}\n" + rule("proc.name in (l)", more="  id: SC-1\n") + rule("proc.name = b", name="new", more="  id: SC-2\n"))
     assert [one.hint for one in differences(both, lock)] == ["write the lock anew"]
     assert set(read_lock_of(lock_text(both, lock))) == {"SC-1", "SC-2"}
 
