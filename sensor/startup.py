@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import select
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from sensor.adapters.btf import VMLINUX_BTF, Btf
 from sensor.core.errors import FrameError, KernelUnsupported, OffsetsUnknown, PrivilegeMissing, ProbeError, ScoutError
 from sensor.core.kernel import running_kernel
+from sensor.events.common import MAX_ANCESTORS, Lane
 from sensor.events.decode import decode
 from sensor.probes import features as kernel_features
 from sensor.probes.assemble import flags
@@ -30,7 +31,7 @@ from sensor.probes.loader import Job
 from sensor.probes.offsets.resolve import Places, resolve
 from sensor.probes.offsets.tracepoints import find_tracefs
 from sensor.probes.programs import PROBES
-from sensor.probes.proof import own_truth, prove
+from sensor.probes.proof import MEMBERS, Truth, own_truth, prove
 from sensor.probes.session import Buckets, LoaderProcess, Session
 from sensor.probes.stream import Stream
 from sensor.probes.table_layout import TABLE_KINDS
@@ -47,8 +48,19 @@ if TYPE_CHECKING:
     from sensor.probes.features import Features
     from sensor.probes.offsets.model import Offsets
 
-CANARY_WAIT_S = 5.0
+CANARY_WAIT_S = 3.0
 """How long the first acts may take to come back; they take a millisecond, an emulated machine some hundred."""
+
+CANARY_ROUNDS = 2
+"""How often they are tried: where everybody acts at once, one may be lost."""
+
+_INHERITED = (
+    "uid", "gid", "euid", "egid", "loginuid", "sid", "tty_dev", "cwd", "mnt_ns", "pid_ns", "net_ns", "user_ns", "cgroup_id", "cgroup_path",
+)  # fmt: skip
+"""What a child that only executes has in common with its parent."""
+
+_WAYS = {"open": MEMBERS["path"], "connect": MEMBERS["daddr"], "exec": MEMBERS["comm"]}
+"""Kind → what stands between its act and its frame."""
 
 _ID_MASK_32 = 0xFFFFFFFF
 _ID_MASK_64 = 0xFFFFFFFFFFFFFFFF
@@ -70,6 +82,17 @@ def _subsys(hierarchy: cgroups.Hierarchy) -> int | None:
             return cgroups.subsys_candidates(hierarchy.controller, listed, btf.enumerator)[0]
     except ScoutError:
         return cgroups.subsys_candidates(hierarchy.controller, listed)[0]
+
+
+def child_truth(truth: Truth) -> Truth:
+    """What is true of a child that this process has started, as far as its parent knows."""
+    own = truth.values
+    values = {name: own[name] for name in _INHERITED if name in own}
+    if "tgid" in own:
+        ancestors = own.get("ancestors", ())
+        assert isinstance(ancestors, tuple)  # noqa: S101  # for mypy: own_truth() makes it one
+        values |= {"ppid": own["tgid"], "pcomm": own["comm"], "ancestors": ((own["tgid"], own["comm"]), *ancestors)[:MAX_ANCESTORS]}
+    return Truth(values=values, chrooted=truth.chrooted)
 
 
 class Startup:
@@ -119,10 +142,15 @@ class Startup:
         """
         session = self._loader.finish(self._config.loader_timeout_s)
         missing = "\n".join(f"probe {name}: {why}" for name, why in session.failed.items())
-        if session.failed and (self._config.strict or len(session.failed) == len(PROBES)):
+        is_any_left = any(probe.kind in TABLE_KINDS and probe.name not in session.failed for probe in PROBES)
+        if session.failed and (self._config.strict or not is_any_left):
             session.close()
-            raise ProbeError(missing, hint="run scout doctor; without --strict the other probes go on")
-        return KernelSide(self, session, clock, lost)
+            raise ProbeError(missing, hint="run scout doctor; without --strict the other probes go on" if is_any_left else "run scout doctor")
+        try:
+            return KernelSide(self, session, clock, lost)
+        except BaseException:
+            session.close()
+            raise
 
     def abandon(self) -> None:
         """End the loader: something else went wrong meanwhile. May be called at any time."""
@@ -149,10 +177,11 @@ class KernelSide:
         self.session = session
         self.kinds = tuple(probe.kind for probe in PROBES if probe.name not in session.failed)
         self.agent_tgid = 0
-        self.canaries = Canaries(self.kinds)
-        self.stream = Stream(session.maps, ringbuf=self.features.ringbuf, lost=lost)
+        self._clock = clock
         self._installer = Installer(session.maps, clock, threading.Event().wait)
         session.configure(self_tgid=0, buckets=Buckets())
+        self.stream = Stream(session.maps, ringbuf=self.features.ringbuf, lost=lost)
+        self.canaries = Canaries(self.kinds)
 
     def install(self, clauses: Mapping[str, Sequence[Clause]]) -> Installed:
         """Make *clauses* (by event kind) the live generation. Raises TableError; the one before is live then."""
@@ -169,47 +198,64 @@ class KernelSide:
 
     def prove(self, installed: Installed) -> list[bytes]:
         """
-        Act, wait until every canary came back, and compare what was read with the truth.
+        Act, wait until every canary came back, and compare what each says with the truth.
 
         Returns:
             The frames that came meanwhile and were no canary's, for the agent to handle.
 
         Raises:
-            ProbeError: acts of the agent's own do not come back.
-            OffsetsUnknown: they do, with values that /proc contradicts.
+            ProbeError: some acts of the agent's own do not come back.
+            OffsetsUnknown: none of a kind does, or with values that /proc contradicts.
         """
         cgroup_id, cgroup_path = None, None
         with suppress(OSError, ScoutError):
             cgroup_id, cgroup_path = self.own_cgroup()
-        self.canaries.act()
         truth = own_truth(cgroup_id=cgroup_id, cgroup_path=cgroup_path)
-        poll = select.epoll()
-        for fd in self.stream.epoll_fds:
-            poll.register(fd, select.EPOLLIN)
         others: list[bytes] = []
-        proofs: list[Any] = []
-        while self.canaries.missing() and (poll.poll(CANARY_WAIT_S) or not others):
-            frames = self.stream.take()
-            if not frames:
-                break
-            for frame in frames:
+        with closing(select.epoll()) as poll:
+            for fd in self.stream.epoll_fds:
+                poll.register(fd, select.EPOLLIN)
+            for _ in range(CANARY_ROUNDS):
+                self.canaries.act()
+                others += self._come_back(poll, installed, truth)
+                if not self.canaries.missing():
+                    break
+        if missing := self.canaries.missing():
+            raise self._nothing_came(missing)
+        self.session.configure(self_tgid=self.agent_tgid, buckets=Buckets())
+        return others
+
+    def _nothing_came(self, missing: Sequence[str]) -> ScoutError:
+        """What it means that canaries are missing: of a kind in every lane, that its way through the kernel is not as believed."""
+        kinds = [kind for kind, way in _WAYS.items() if all(f"{kind}/{lane.name.lower()}" in missing for lane in Lane)]
+        ways = "".join(f"\n  {kind}: found through {_WAYS[kind]}" for kind in kinds)
+        text = f"acts of Scout's own did not come back: {', '.join(missing)}{ways}"
+        hint = f"the offsets came from {self.offsets.source}; run scout doctor, and report this with scout support"
+        return OffsetsUnknown(text, hint=hint) if kinds else ProbeError(text, hint=hint)
+
+    def _come_back(self, poll: select.epoll, installed: Installed, truth: Truth) -> list[bytes]:
+        """Take frames until no canary is missing, or for `CANARY_WAIT_S`; returns those that are no canary's."""
+        others: list[bytes] = []
+        ends_ns = self._clock.monotonic_ns() + int(CANARY_WAIT_S * 1e9)
+        while self.canaries.missing() and (left_ns := ends_ns - self._clock.monotonic_ns()) > 0:
+            poll.poll(left_ns / 1e9)
+            for frame in self.stream.take():
                 event = self._decoded(frame)
                 if event is None or not self.take_canary(event, installed.canaries):
                     others.append(frame)
-                elif event.kind_name == "open":
-                    proofs.append(event)
-        poll.close()
-        if proofs:
-            if problems := prove(proofs[0], truth):
-                raise OffsetsUnknown(
-                    "what the probes read about Scout itself is not true:\n  " + "\n  ".join(problems),
-                    hint=f"the offsets came from {self.offsets.source}; do not run with them, and report this with scout support",
-                )
-            self.agent_tgid = proofs[0].tgid
-            self.session.configure(self_tgid=self.agent_tgid, buckets=Buckets())
-        if missing := self.canaries.missing():
-            raise ProbeError(f"acts of Scout's own did not come back: {', '.join(missing)}", hint="run scout doctor; report this with scout support")
+                elif event.kind_name != "exit":
+                    self._compare(event, truth)
         return others
+
+    def _compare(self, event: Any, truth: Truth) -> None:  # noqa: ANN401  # the event classes are generated
+        """Hold a canary's event against the truth; whichever kinds are loaded, one of them proves who the agent is."""
+        is_child = event.kind_name == "exec"
+        if problems := prove(event, child_truth(truth) if is_child else truth, self.canaries.facts(event)):
+            raise OffsetsUnknown(
+                f"what the probes read about Scout itself ({event.kind_name}) is not true:\n  " + "\n  ".join(problems),
+                hint=f"the offsets came from {self.offsets.source}; do not run with them, and report this with scout support",
+            )
+        self.agent_tgid = event.ppid if is_child else event.tgid
 
     @staticmethod
     def _decoded(frame: bytes) -> Any:  # noqa: ANN401  # the event classes are generated

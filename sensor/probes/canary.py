@@ -4,8 +4,12 @@ Acts of the agent's own, so that "ready" means: an act came back.
 
 Each loaded kind has clauses that only the agent's canary can satisfy, through
 the ordinary tables and both lanes: a file and a program name nobody else can
-know, a loopback address nobody uses. Their frames never reach a rule. The
-first one of the file is also what the offsets are proven with.
+know, a loopback address nobody uses. Their frames never reach a rule, and the
+offsets are proven with them.
+
+The files are in a folder in /run, which nobody else may write and nothing
+clears by age, or where temporary files go. Its name says whose it is, so that
+the next start removes what an agent left that was killed.
 """
 
 from __future__ import annotations
@@ -14,12 +18,14 @@ import os
 import secrets
 import shutil
 import socket
+import stat
 import sys
 import tempfile
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sensor.core.privileges import namespace_inode, read_text
 from sensor.events.common import Lane
 from sensor.events.dimensions import Clause, Constraint, Dimension, Outcome, PathPattern
 
@@ -28,6 +34,12 @@ if TYPE_CHECKING:
 
 RULE = "(canary)"
 """What stands for a rule in the canaries' clauses; no rule has parentheses in its name."""
+
+PREFIX = "scout-canary-"
+"""Of the folder's name; then, between dashes: inode of the PID namespace, pid, start time in ticks, something random."""
+
+_MOST_ENTRIES = 10_000
+"""Entries of a folder of temporary files that are looked at for stale folders."""
 
 _LANES = (Lane.RESERVED, Lane.COMMON)
 _CONNECT_TIMEOUT_S = 0.2
@@ -38,15 +50,15 @@ class Canaries:
 
     def __init__(self, kinds: Iterable[str]) -> None:
         """*kinds* are the event kinds whose probes are loaded."""
-        self._folder = Path(tempfile.mkdtemp(prefix="scout-canary-"))
+        self._folder = _make_folder()
         token = secrets.token_hex(4)
         self._names = {lane: f"canary{lane.value}{token}" for lane in _LANES}
         self._addresses = {lane: f"127.{64 + secrets.randbelow(190)}.{secrets.randbelow(256)}.{1 + 2 * secrets.randbelow(120) + lane.value}" for lane in _LANES}
         self._port = 1 + secrets.randbelow(1000)
-        program = shutil.which("true") or sys.executable
+        self._program = shutil.which("true") or sys.executable
         for name in self._names.values():
             (self._folder / f"f{name}").touch()
-            (self._folder / name).symlink_to(program)
+            (self._folder / name).symlink_to(self._program)
         self.kinds = tuple(kind for kind in ("open", "connect", "exec") if kind in set(kinds))
         self._watch_exit = "exit" in set(kinds)
         self._children: set[int] = set()
@@ -83,8 +95,20 @@ class Canaries:
                     sock.settimeout(_CONNECT_TIMEOUT_S)
                     sock.connect_ex((self._addresses[lane], self._port))
             if "exec" in self.kinds:
-                arguments = [name] if shutil.which("true") else [name, "-S", "-E", "-c", ""]
-                os.waitpid(os.posix_spawn(self._folder / name, arguments, {}), 0)
+                os.waitpid(os.posix_spawn(self._folder / name, self._arguments(name), {}), 0)
+
+    def _arguments(self, name: str) -> list[str]:
+        return [name] if self._program != sys.executable else [name, "-S", "-E", "-c", ""]
+
+    def facts(self, event: Any) -> dict[str, object]:  # noqa: ANN401  # the event classes are generated
+        """What is known of a canary's act beside who did it: attribute of *event* → the value it must have."""
+        if event.kind_name == "exec":
+            name = next(name for name in self._names.values() if event.comm == name.encode()[:15])
+            cmdline = b"".join(os.fsencode(argument) + b"\0" for argument in self._arguments(name))
+            return {"comm": event.comm, "cmdline": cmdline, "exe_path": os.fsencode(os.path.realpath(self._program))}
+        if event.kind_name == "open":
+            return {"path": os.fsencode((self._folder / os.fsdecode(event.path.rpartition(b"/")[2])).resolve())}
+        return {"dport": self._port}
 
     def take(self, event: Any, mask: int) -> bool:  # noqa: ANN401  # the event classes are generated
         """
@@ -128,6 +152,55 @@ class Canaries:
     def close(self) -> None:
         """Remove the files."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _places() -> tuple[Path, ...]:
+    return Path("/run"), Path(tempfile.gettempdir())
+
+
+def _owner() -> str:
+    """This process, in the form that folders carry."""
+    return f"{namespace_inode(Path('/proc/self'), 'pid') or 0}-{os.getpid()}-{_start_ticks(os.getpid())}"
+
+
+def _start_ticks(pid: int) -> int:
+    """When a process started, in clock ticks since boot (field 22 of /proc/PID/stat, proc(5)); 0 when there is none."""
+    fields = (read_text(Path(f"/proc/{pid}/stat")) or "").rpartition(")")[2].split()
+    return int(fields[19]) if len(fields) > 19 else 0  # noqa: PLR2004  # the state behind the name is field 3
+
+
+def _make_folder() -> Path:
+    """Make the canaries' folder, mode 0700. Raises OSError when there is no place for it."""
+    remove_stale()
+    for place in _places():
+        try:
+            return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{_owner()}-", dir=place)).resolve()
+        except OSError as error:
+            why = error
+    raise why
+
+
+def remove_stale(places: Iterable[Path] | None = None) -> None:
+    """
+    Remove the folders of agents that are no more.
+
+    Only what such an agent can have made is touched: a folder, not a link, of
+    this user, closed to others, named for a process of this PID namespace that
+    is not there now. In a folder that everybody may write (with the sticky bit)
+    nobody else can make or rename one like that, and `shutil.rmtree` follows no link.
+    """
+    here = _owner().split("-")[0]
+    for place in _places() if places is None else places:
+        try:
+            entries = [entry for entry, _ in zip(os.scandir(place), range(_MOST_ENTRIES), strict=False) if entry.name.startswith(PREFIX)]
+            for entry in entries:
+                words = entry.name.removeprefix(PREFIX).split("-")
+                status = entry.stat(follow_symlinks=False)
+                is_ours = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) == stat.S_IRWXU and status.st_uid == os.geteuid()
+                if is_ours and len(words) >= 4 and words[0] == here and words[1].isdecimal() and str(_start_ticks(int(words[1]))) != words[2]:  # noqa: PLR2004  # see PREFIX
+                    shutil.rmtree(entry.path, ignore_errors=True)
+        except OSError:
+            continue
 
 
 def with_canaries(clauses: Mapping[str, Sequence[Clause]], canaries: Canaries, kind: str) -> tuple[tuple[Clause, ...], int]:

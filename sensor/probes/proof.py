@@ -82,6 +82,18 @@ _UNSURE = {
 }
 """Flags by which the frame itself says that the value is not whole."""
 
+_CUT = {
+    "exe_path": FrameFlag.EXE_CUT,
+    "cwd": FrameFlag.CWD_CUT,
+    "path": FrameFlag.PATH_CUT,
+    "cgroup_path": FrameFlag.CGROUP_CUT,
+    "cmdline": FrameFlag.CMDLINE_CUT,
+}
+"""Those among them that only a long value has; a path that cannot be walked is cut, too."""
+
+_WHOLE_BYTES, _WHOLE_NAMES = 200, 20
+"""A value this short is never cut: less than half of the shortest tail (`CGROUP_PATH_BYTES`), half the names that a walk takes on 4.14 (bpf/include/limits.h)."""
+
 _SHOWN_CHARACTERS = 120
 
 
@@ -150,11 +162,14 @@ def prove(event: Any, truth: Truth, expected: Mapping[str, object] | None = None
     flags = FrameFlag(event.flags)
     problems = []
     for name, value in wanted.items():
-        if not hasattr(event, name) or flags & _UNSURE.get(name, FrameFlag(0)):
+        if not hasattr(event, name):
             continue
         read = getattr(event, name)
-        if not _agrees(name, read, value, truth):
-            members = MEMBERS.get(name, "members of its own")
+        members = MEMBERS.get(name, "members of its own")
+        if flags & _UNSURE.get(name, FrameFlag(0)):
+            if flags & _CUT[name] and isinstance(value, bytes) and len(value) <= _WHOLE_BYTES and value.count(b"/") <= _WHOLE_NAMES and not truth.chrooted:
+                problems.append(f"{name}: the probes read no more than {_shown(read)}, the truth is {_shown(value)} (read through {members})")
+        elif not _agrees(name, read, value, truth):
             problems.append(f"{name}: the probes read {_shown(read)}, the truth is {_shown(value)} (read through {members})")
     return problems
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -88,8 +89,20 @@ def test_every_compared_attribute_is_one_of_an_event():
     [("exe_path", FrameFlag.EXE_CUT), ("cwd", FrameFlag.CWD_CUT), ("cmdline", FrameFlag.CMDLINE_FAULTED), ("cgroup_path", FrameFlag.CGROUP_CUT)],
 )
 def test_what_the_frame_says_it_does_not_know_is_not_compared(proc, name, flag):
-    """A cut value proves nothing and refutes nothing."""
-    assert prove(event(**{name: b"x", "flags": int(flag)}), truth(proc)) == []
+    """A long value that is cut proves nothing and refutes nothing."""
+    known = replace(truth(proc), values={**truth(proc).values, name: b"/" + b"x" * 300})
+    assert prove(event(**{name: b"x", "flags": int(flag)}), known) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"), [("exe_path", FrameFlag.EXE_CUT), ("cwd", FrameFlag.CWD_CUT), ("cmdline", FrameFlag.CMDLINE_CUT), ("cgroup_path", FrameFlag.CGROUP_CUT)]
+)
+def test_a_short_value_is_never_cut(proc, name, flag):
+    """With a wrong offset of dentry.d_parent every path is "cut" after its last name: that is a difference, unless a root of our own hides how long it is."""
+    (problem,) = prove(event(**{name: b"x", "flags": int(flag)}), truth(proc))
+    assert problem.startswith(f"{name}: the probes read no more than")
+    assert MEMBERS[name] in problem
+    assert prove(event(**{name: b"x", "flags": int(flag)}), replace(truth(proc), chrooted=True)) == []
 
 
 def test_what_is_known_of_the_act_is_compared_too(proc):
