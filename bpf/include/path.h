@@ -11,9 +11,17 @@
 #include "read.h"
 #include "scratch.h"
 
-/* d_hash.pprev .. d_name.name are neighbours in every kernel since 4.14: one read. */
+/*
+ * d_hash.pprev .. d_name.name are neighbours in every kernel since 4.14, and so
+ * is the place where a short name lies: one read, which nearly always has the
+ * name's first bytes as well.
+ */
 #define HEAD_FROM OFF_dentry__d_hash__pprev
+#ifdef OFF_dentry__d_iname
+#define HEAD_BYTES (OFF_dentry__d_iname + 8 - HEAD_FROM)
+#else
 #define HEAD_BYTES (OFF_dentry__d_name__name + 8 - HEAD_FROM)
+#endif
 struct dentry_head {
 	union {
 		u8 bytes[HEAD_BYTES];
@@ -29,6 +37,18 @@ struct dentry_head {
 static __always_inline int read_head(struct dentry_head *head, const void *dentry)
 {
 	return read_kernel(head->bytes, HEAD_BYTES, dentry + HEAD_FROM);
+}
+
+/* The first eight bytes of the name; 0 when they cannot be had. */
+static __always_inline int read_word(u64 *word, struct dentry_head *head, const void *dentry)
+{
+#ifdef OFF_dentry__d_iname
+	if (HEAD_NAME(head) == dentry + OFF_dentry__d_iname) {
+		*word = HEAD_FIELD(head, u64, OFF_dentry__d_iname);
+		return 1;
+	}
+#endif
+	return !read_kernel(word, sizeof(*word), HEAD_NAME(head));
 }
 
 /* Where the path built so far begins in s->back; never empty once walk_end() was called. */

@@ -155,14 +155,14 @@ static __always_inline int keep_file(struct mask *mask, struct clause_table *tab
 	bytes = HEAD_LEN(&head);
 	name = HEAD_NAME(&head);
 	named = dentry != root; /* a mount's root is called as its mountpoint is, which only the walk knows */
-	if (named && !read_kernel(&word, sizeof(word), name)) {
+	if (named && read_word(&word, &head, dentry)) {
 		if (may_be_stamp(word, bytes)) /* the directory itself: its path may end with the name above */
 			named = 0;
 		else if (!keep(mask, &table->leaf_print[name_print(first_eight(word, bytes), bytes, LEAF_PRINT_BITS)]))
 			return 0;
 	}
 	directory = dentry != root && both(mask, &table->needs_directory) ? directory_of(HEAD_PARENT(&head), root, reached->vfsmount) : NULL;
-	if (directory && !read_head(&above, directory) && !read_kernel(&word, sizeof(word), HEAD_NAME(&above)) &&
+	if (directory && !read_head(&above, directory) && read_word(&word, &above, directory) &&
 	    !may_be_stamp(word, HEAD_LEN(&above))) {
 		bytes = HEAD_LEN(&above);
 		if (!keep(mask, &table->directory_print[name_print(first_eight(word, bytes), bytes, DIRECTORY_PRINT_BITS)]))

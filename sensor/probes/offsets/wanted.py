@@ -58,6 +58,7 @@ WANTED: tuple[Wanted, ...] = (
     *_members("file", "f_flags", "f_path.mnt", "f_path.dentry", "f_inode", "private_data"),
     *_members("inode", "i_ino"),
     *_members("dentry", "d_hash.pprev", "d_parent", "d_name.len", "d_name.name"),
+    Wanted("dentry", ("d_iname", "d_shortname"), optional=True),  # renamed in 6.14; where short names lie, in the dentry itself
     *_members("vfsmount", "mnt_root"),
     *_members("mount", "mnt", "mnt_parent", "mnt_mountpoint"),
     *_members("css_set", "subsys", "dfl_cgrp"),
