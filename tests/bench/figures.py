@@ -85,7 +85,8 @@ def _programs(results: Results) -> Iterator[Figure]:
         ("connect", "open", "programs' time per unmatched connect, to the floor's open", 1.5, 1.0),
         ("fork", "fork", "programs' time per fork, exec and exit, to the floor's", None, None),
     ):
-        value = ratio(scout.get(name, []), floor.get(base, []))
+        pairs = [ours / least for ours, least in zip(scout.get(name, []), floor.get(base, []), strict=False) if least]
+        value = median(pairs)
         yield Figure(
             name=f"program_{name}", title=title, value=value, unit="x", must=must, way=way, noise=_STEADY * value,
             raw=f"{median(scout.get(name, [])):.0f} ns to {median(floor.get(base, [])):.0f}",

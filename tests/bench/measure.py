@@ -3,12 +3,16 @@
 The measurements themselves: every arm in every round, in turn.
 
 A machine drifts by a sixth within an hour, so what is compared is measured
-within one round, and each round begins with another arm. Times by the wall are
-taken without the kernel's account of programs, which costs some itself.
+within one round, and each round begins with another arm. Programs' times are
+compared more closely: a busy neighbour doubles them for seconds, so both
+sensors watch the same acts, in slices, and the slices' ratios are compared.
+They hook other ends of each call and do not meet. Times by the wall are taken
+one sensor at a time and without the kernel's account, which costs some itself.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from dataclasses import dataclass
@@ -18,7 +22,7 @@ from tests.bench import accounts, latency, loads, programs, sensors, stages
 from tests.bench.results import Results, machine, put
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from tests.bench.loads import Load
     from tests.bench.sensors import Running
@@ -28,7 +32,9 @@ ARMS = ("off", "scout", "floor")
 _PACED_S = 3.0
 _OUTSIDE_ROUNDS = 3
 """Rounds in which Scout also runs with the host out of scope: its CPU is nearly nothing, and as steady."""
-_LEAST_ACTS = 200
+_LEAST_ACTS = 100
+_SLICES = 10
+"""Parts of a workload that both sensors watch, the workloads in turn: a tenth of a second each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,25 +67,34 @@ class Sitting:
     def measure(self) -> Results:
         """Do everything; returns the results."""
         parts = self.plan.parts
-        if {"wall", "programs", "cpu"} & set(parts):
-            for number in range(self.plan.rounds):
-                started = time.monotonic()
-                for place in range(len(ARMS)):
-                    self._arm(ARMS[(number + place) % len(ARMS)])
-                if "cpu" in parts and number < _OUTSIDE_ROUNDS:
-                    with self.outside.running() as running:
-                        self._timed(running.pid, "outside", self.loads["fork"])
-                say(f"round {number + 1} of {self.plan.rounds}: {time.monotonic() - started:.0f} s")
+        for number in range(self.plan.rounds if {"wall", "programs", "cpu"} & set(parts) else 0):
+            started = time.monotonic()
+            self._round(number)
+            say(f"round {number + 1} of {self.plan.rounds}: {time.monotonic() - started:.0f} s")
         for sensor in (self.scout, self.floor):
-            if "latency" in parts or "stages" in parts:
+            if "latency" in parts:
                 with sensor.running() as running:
-                    self._alone(running)
+                    self._latency(running)
             self.results.ready_s[sensor.name] = sensor.ready_s
+        if "stages" in parts:
+            with self._both() as (scout, floor):
+                self.results.stage_ns = stages.measure({"scout": scout.pid, "floor": floor.pid}, self.plan.scale)
         if "micro" in parts:
             from tests.bench import micro  # only here: it takes half the agent along
 
             self.results.micro_us = micro.measure()
         return self.results
+
+    def _round(self, number: int) -> None:
+        if {"wall", "cpu"} & set(self.plan.parts):
+            for place in range(len(ARMS)):
+                self._arm(ARMS[(number + place) % len(ARMS)])
+        if "programs" in self.plan.parts:
+            with self._both() as (scout, floor):
+                self._programs({"scout": scout, "floor": floor})
+        if "cpu" in self.plan.parts and number < _OUTSIDE_ROUNDS:
+            with self.outside.running() as running:
+                self._timed(running.pid, "outside", self.loads["fork"])
 
     def _arm(self, arm: str) -> None:
         if arm == "off":
@@ -92,11 +107,17 @@ class Sitting:
                 self._timed(running.pid, arm, self.loads[name])
             if "cpu" in self.plan.parts:
                 self._paced(running, arm)
-            if "programs" in self.plan.parts:
-                self._programs(running, arm)
             self.results.memory_mib.setdefault(arm, []).append(accounts.memory_mib(running.pid))
-            for reason, count in running.lost().items():
-                self.results.lost[reason] = self.results.lost.get(reason, 0) + count
+            self._losses(running)
+
+    def _losses(self, running: Running) -> None:
+        for reason, count in running.lost().items():
+            self.results.lost[reason] = self.results.lost.get(reason, 0) + count
+
+    @contextlib.contextmanager
+    def _both(self) -> Iterator[tuple[Running, Running]]:
+        with self.scout.running() as scout, self.floor.running(is_alone=False) as floor:
+            yield scout, floor
 
     def _timed_loads(self) -> tuple[str, ...]:
         if "wall" in self.plan.parts:
@@ -117,23 +138,21 @@ class Sitting:
         share = 100 * (accounts.cpu_ns(running.pid) - before_ns) / (time.monotonic_ns() - started_ns)
         put(self.results.paced_share, arm, "opens", share)
 
-    def _programs(self, running: Running, arm: str) -> None:
-        ids = programs.programs_of(running.pid)
+    def _programs(self, watching: dict[str, Running]) -> None:
+        ids = {arm: programs.programs_of(running.pid) for arm, running in watching.items()}
         with programs.accounting():
-            for load in self.loads.values():
-                done = programs.during(ids, load, self.count(load))
-                put(self.results.program_ns, arm, load.name, programs.total_ns(done))
-                self.results.programs.setdefault(arm, {})[load.name] = {name: (one.runs, one.mean_ns) for name, one in done.items()}
+            for _ in range(_SLICES):
+                for load in self.loads.values():
+                    for arm, done in programs.during(ids, load, max(_LEAST_ACTS, self.count(load) // _SLICES)).items():
+                        put(self.results.program_ns, arm, load.name, programs.total_ns(done))
+                        self.results.programs.setdefault(arm, {})[load.name] = {name: (one.runs, one.mean_ns) for name, one in done.items()}
+        self._losses(watching["scout"])
 
-    def _alone(self, running: Running) -> None:
-        """What is measured once, outside of the rounds."""
-        name = running.sensor.name
-        if "latency" in self.plan.parts:
-            for setting in latency.SETTINGS:
-                self.results.latency.setdefault(name, {})[setting.name] = latency.measure(running, setting, self.loads["opens"], self.plan.acts)
-                say(f"latency of {name}, {setting.title}: done")
-        if "stages" in self.plan.parts:
-            self.results.stage_ns[name] = stages.measure(running, self.plan.scale)
+    def _latency(self, running: Running) -> None:
+        for setting in latency.SETTINGS:
+            measured = latency.measure(running, setting, self.loads["opens"], self.plan.acts)
+            self.results.latency.setdefault(running.sensor.name, {})[setting.name] = measured
+            say(f"latency of {running.sensor.name}, {setting.title}: done")
 
 
 def say(text: str) -> None:

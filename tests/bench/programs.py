@@ -136,8 +136,8 @@ def total_ns(done: dict[str, PerAct]) -> float:
     return sum(one.runs * one.mean_ns for one in done.values())
 
 
-def during(ids: frozenset[int], load: Load, acts: int) -> dict[str, PerAct]:
-    """Do a workload and return what each program of *ids* did per act; `accounting` is on."""
-    before = account(ids)
+def during(ids: dict[str, frozenset[int]], load: Load, acts: int) -> dict[str, dict[str, PerAct]]:
+    """Do a workload and return what each program did per act, by sensor; *ids* are the sensors' programs, `accounting` is on."""
+    before = {arm: account(numbers) for arm, numbers in ids.items()}
     loads.run(load, acts)
-    return between(before, account(ids), acts)
+    return {arm: between(before[arm], account(numbers), acts) for arm, numbers in ids.items()}

@@ -48,11 +48,15 @@ class Sensor:
     ready_word: str = ""
     """Written to standard error when it has come up; for one that is told not to look at our acts."""
     ready_s: list[float] = field(default_factory=list)
-    """For each start: until the first line about a marked act."""
+    """For each start alone: until the first line about a marked act."""
 
     @contextlib.contextmanager
-    def running(self) -> Iterator[Running]:
-        """Start it, wait until it sees and has settled; it is ended behind. Raises BenchError with what it said."""
+    def running(self, *, is_alone: bool = True) -> Iterator[Running]:
+        """
+        Start it, wait until it sees and has settled; it is ended behind.
+
+        The time it took is kept when it is alone on the machine. Raises BenchError with what it said.
+        """
         folder = build()
         output, errors = folder / f"{self.name}.out", folder / f"{self.name}.err"
         with output.open("wb") as out, errors.open("wb") as err:
@@ -63,7 +67,9 @@ class Sensor:
             stamp.stdin.close()
         running = Running(sensor=self, process=process, output=output, errors=errors)
         try:
-            self.ready_s.append((running.wait_until_seeing() - started_ns) / 1e9)
+            ready_s = (running.wait_until_seeing() - started_ns) / 1e9
+            if is_alone:
+                self.ready_s.append(ready_s)
             accounts.settle(process.pid)
             yield running
         finally:

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests.bench import programs
 from tests.bench.loads import Load
-
-if TYPE_CHECKING:
-    from tests.bench.sensors import Running
+from tests.bench.results import Series, median, put
 
 _ACTS = 200_000
+_SLICES = 5
 _MATCHED_ACTS = 5_000
 """Enough to be steady, and soon over: the workload's token bucket cuts most of them, which is a stage of its own."""
 
@@ -44,8 +42,14 @@ def kinds(folder: Path) -> tuple[Load, ...]:
     )
 
 
-def measure(running: Running, scale: float) -> dict[str, float]:
-    """Return what is opened → the sensor's program time per open, nanoseconds."""
-    ids = programs.programs_of(running.pid)
+def measure(pids: dict[str, int], scale: float) -> dict[str, dict[str, float]]:
+    """Return sensor → what is opened → its program time per open, nanoseconds; *pids* are the sensors', which all watch the same opens."""
+    ids = {arm: programs.programs_of(pid) for arm, pid in pids.items()}
+    found: Series = {}
     with tempfile.TemporaryDirectory(prefix="scout-bench-") as folder, programs.accounting():
-        return {load.name: programs.total_ns(programs.during(ids, load, max(_MATCHED_ACTS, int(load.count * min(1.0, scale))))) for load in kinds(Path(folder))}
+        loads = kinds(Path(folder))
+        for _ in range(_SLICES):
+            for load in loads:
+                for arm, done in programs.during(ids, load, max(_MATCHED_ACTS, int(load.count * min(1.0, scale))) // _SLICES).items():
+                    put(found, arm, load.name, programs.total_ns(done))
+    return {arm: {title: median(values) for title, values in by_title.items()} for arm, by_title in found.items()}

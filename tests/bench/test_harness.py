@@ -82,7 +82,7 @@ def test_the_manual_keeps_what_is_outside_the_marks(tmp_path):
 
 
 def test_every_part_makes_its_figures():
-    """Ratios are those of medians, to the floor's of the same sitting; parts that were not measured make none."""
+    """Ratios are to the floor's of the same sitting, programs' of the same slice; parts that were not measured make none."""
     seen = Latency(acts=2, ms=(0.2, 0.4), lost={"kernel: ring full common": 1})
     results = Results(rounds=2, scale=1.0)
     results.program_ns = {"scout": {"open": [300.0, 320.0]}, "floor": {"open": [200.0, 200.0]}}
