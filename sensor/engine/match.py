@@ -34,6 +34,11 @@ MAX_KEPT = 1024
 _VIEWED = {"open": "path", "exec": "exe_path"}
 
 
+def _has_second_view(event: Event) -> bool:
+    """Tell whether the event reached a file that can be seen under another path; a failed open reached none."""
+    return (event.kind_name == "exec" or (event.kind_name == "open" and event.ret >= 0)) and bool(event.fs_path)
+
+
 class Matcher:
     """
     The rules of one table generation.
@@ -70,7 +75,7 @@ class Matcher:
                     found.append(rule)
             except RULE_ERRORS as error:
                 self._failed(rule.name, error)
-        if event.flags & FS_PATH and event.kind_name in _VIEWED and len(found) < len(rules):
+        if event.flags & FS_PATH and len(found) < len(rules) and _has_second_view(event):
             return self._second_view(event, rules, found)
         return found
 

@@ -109,7 +109,8 @@ def _names(event: Any, path: bytes | None) -> dict[Dimension, Any]:
 
 def views(event: Any) -> tuple[bytes | None, ...]:
     """Return the paths under which *event* is to be classified: its own (None) and, for a bind or detached mount, the one inside the filesystem."""
-    if event.kind_name in _CUT and event.flags & FrameFlag.FS_PATH and event.fs_path:
+    named = event.kind_name == "exec" or (event.kind_name == "open" and event.ret >= 0)  # a failed open reached no file
+    if named and event.flags & FrameFlag.FS_PATH and event.fs_path:
         return (None, event.fs_path)
     return (None,)
 

@@ -77,13 +77,15 @@ def load(paths: Sequence[Path], *, attack_table: Path | None = None, closures: C
 
     Args:
         paths: files and folders, in order.
-        attack_table: the pinned techniques; this build's when not given.
+        attack_table: the pinned techniques; when not given those in one of the folders (``attack.json``), or this checkout's.
         closures: how path constants are followed; the host's root when not given.
 
     Raises:
         DocumentError: ``problems`` has every mistake of every file, by place.
     """
-    return load_texts([(str(path), _content(path)) for path in rule_files(paths)], attack_table=attack_table, closures=closures)
+    files = [(str(path), _content(path)) for path in rule_files(paths)]
+    beside = next((path / "attack.json" for path in paths if (path / "attack.json").is_file()), None)
+    return load_texts(files, attack_table=attack_table or beside, closures=closures)
 
 
 def _content(path: Path) -> bytes:

@@ -13,7 +13,7 @@ from sensor.events.common import FrameFlag
 from sensor.events.dimensions import Profile
 from sensor.rulelang.clauses import RuleTerms, assign, terms_of
 from sensor.rulelang.codegen import compile_condition
-from sensor.rulelang.dimensions_of import survivors
+from sensor.rulelang.dimensions_of import survivors, views
 from sensor.rulelang.getters import O_PATH
 from sensor.rulelang.interpret import holds
 from sensor.rulelang.optimize import for_kind, normalize
@@ -210,7 +210,24 @@ def test_compiler_clauses_and_interpreter_agree(condition, event):
     meaning = holds(checked, event, closures)
     assert match(event) == meaning
     matched = meaning
-    if event.kind_name != "connect" and event.flags & FrameFlag.FS_PATH and event.fs_path:
+    if len(views(event)) > 1:
         matched = matched or holds(checked, with_path(event, event.fs_path), closures)
     if matched:
         assert survivors(clauses, event)
+
+
+@settings(max_examples=int(os.environ.get("SCOUT_EXAMPLES", "150")), deadline=None, suppress_health_check=list(HealthCheck))
+@given(conditions=st.lists(CONDITIONS, min_size=2, max_size=12), event=events(), bits=st.integers(1, 6))
+def test_rules_that_share_bits_keep_them(conditions, event, bits):
+    """However few bits there are, a rule that matches is a candidate of a clause that the event keeps."""
+    wanted = []
+    for at, condition in enumerate(conditions):
+        normal = normalize(compiled(condition)[0], closures)
+        wanted.append(RuleTerms(f"r{at}", at % 2 == 0, terms_of(for_kind(normal, event.kind_name), event.kind_name)))
+    clauses, _ = assign(event.kind_name, wanted, bits)
+    assert len(clauses) <= bits
+    kept = survivors(clauses, event)
+    candidates = {name for at, clause in enumerate(clauses) if kept >> at & 1 for name in clause.rules}
+    for at, condition in enumerate(conditions):
+        if holds(compiled(condition)[0], event, closures):
+            assert f"r{at}" in candidates, condition

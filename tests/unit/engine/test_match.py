@@ -64,6 +64,12 @@ def test_either_view_of_the_file_matches(matcher):
     assert names(matcher.match(make_event("open", path="/mnt/x", fs_path="/etc/shadow"), ALL)) == ["a", "d"]
 
 
+def test_a_failed_open_has_one_view(matcher):
+    """It reached no file, so no other path of one."""
+    event = make_event("open", ret=-2, path="", asked="/mnt/x", fs_path="/etc/shadow", flags=int(FrameFlag.FS_PATH))
+    assert names(matcher.match(event, ALL)) == ["a", "d"]
+
+
 def test_a_rule_that_fails_is_told_and_the_others_go_on(matcher, failures):
     """In both views."""
     event = make_event("open", path="/mnt/x", fs_path="/etc/shadow", flags=int(FrameFlag.FS_PATH))
