@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an act to the line about it: idle, beside a paced load, beside loads that take all they can get."""
+"""
+From an act to the line about it: idle, beside a paced load, beside loads that take all they can get.
+
+Both sensors are up and take turns, a batch of acts each, so that a machine that
+is slow for a while is slow for both; whose turn it is not stands still and costs
+the other nothing but its programs.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import random
+import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,13 +21,17 @@ from tests.bench import accounts, loads
 from tests.bench.sensors import act
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from tests.bench.loads import Load
     from tests.bench.sensors import Running
 
 PACED_PER_S = 100_000
 _WARM_UP_S = 0.5
 _LATE_S = 1.5
-"""A line that comes later than this behind the last act counts as not seen, once the sensor has nothing left to do."""
+"""A line that comes later than this behind the last act counts as not seen."""
+BATCH = 20
+"""Acts of a turn: a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +74,53 @@ class Latency:
         return self.ms[min(len(self.ms) - 1, int(len(self.ms) * share))]
 
 
-def measure(running: Running, setting: Setting, load: Load, acts: int) -> Latency:
-    """Do *acts* marked acts, 20 to 60 ms apart so that they meet no rhythm, beside the setting's load."""
-    since, lost_before = running.output.stat().st_size, running.lost()
+def measure(watching: dict[str, Running], setting: Setting, load: Load, acts: int) -> dict[str, Latency]:
+    """Do *acts* marked acts for each sensor, beside the setting's load; returns what became of them, by sensor."""
+    since = {name: running.output.stat().st_size for name, running in watching.items()}
+    lost_before = {name: running.lost() for name, running in watching.items()}
+    done: dict[str, list[tuple[bytes, int]]] = {name: [] for name in watching}
     with loads.beside(load, processes=setting.processes, per_second=setting.per_second) if setting.processes else contextlib.nullcontext():
         time.sleep(_WARM_UP_S)
-        done = []
-        for _ in range(acts):
-            done.append(act())
-            time.sleep(random.uniform(0.02, 0.06))
+        for start in range(0, acts, BATCH):
+            for name, running in watching.items():
+                with _standing_still(other for other in watching.values() if other is not running):
+                    done[name] += _batch(running, min(BATCH, acts - start))
         time.sleep(_LATE_S)
-        accounts.settle(running.pid, most_s=5.0)
-        seen = running.seen(since)
-    lost = {reason: count - lost_before.get(reason, 0) for reason, count in running.lost().items()}
-    ms = sorted((seen[mark] - before_ns) / 1e6 for mark, before_ns in done if mark in seen)
-    return Latency(acts=acts, ms=tuple(ms), lost={reason: count for reason, count in lost.items() if count})
+        seen = {name: running.seen(since[name]) for name, running in watching.items()}
+    return {
+        name: Latency(
+            acts=acts,
+            ms=tuple(sorted((seen[name][mark] - before_ns) / 1e6 for mark, before_ns in done[name] if mark in seen[name])),
+            lost=increase(lost_before[name], running.lost()),
+        )
+        for name, running in watching.items()
+    }
+
+
+def _batch(running: Running, acts: int) -> list[tuple[bytes, int]]:
+    """Acts 20 to 60 ms apart, so that they meet no rhythm; what they were, once the sensor has nothing left to do."""
+    accounts.settle(running.pid, most_s=5.0)
+    done = []
+    for _ in range(acts):
+        done.append(act())
+        time.sleep(random.uniform(0.02, 0.06))
+    accounts.settle(running.pid, most_s=5.0)
+    return done
+
+
+@contextlib.contextmanager
+def _standing_still(others: Iterable[Running]) -> Iterator[None]:
+    stopped = []
+    try:
+        for running in others:
+            running.process.send_signal(signal.SIGSTOP)
+            stopped.append(running)
+        yield
+    finally:
+        for running in stopped:
+            running.process.send_signal(signal.SIGCONT)
+
+
+def increase(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """Return what was counted in between; reasons without any are left out."""
+    return {reason: count - before.get(reason, 0) for reason, count in after.items() if count > before.get(reason, 0)}

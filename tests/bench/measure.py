@@ -71,14 +71,13 @@ class Sitting:
             started = time.monotonic()
             self._round(number)
             say(f"round {number + 1} of {self.plan.rounds}: {time.monotonic() - started:.0f} s")
-        for sensor in (self.scout, self.floor):
-            if "latency" in parts:
-                with sensor.running() as running:
-                    self._latency(running)
-            self.results.ready_s[sensor.name] = sensor.ready_s
+        if "latency" in parts:
+            with self._both() as (scout, floor):
+                self._latency({"scout": scout, "floor": floor})
         if "stages" in parts:
             with self._both() as (scout, floor):
                 self.results.stage_ns = stages.measure({"scout": scout.pid, "floor": floor.pid}, self.plan.scale)
+        self.results.ready_s = {sensor.name: sensor.ready_s for sensor in (self.scout, self.floor)}
         if "micro" in parts:
             from tests.bench import micro  # only here: it takes half the agent along
 
@@ -148,11 +147,11 @@ class Sitting:
                         self.results.programs.setdefault(arm, {})[load.name] = {name: (one.runs, one.mean_ns) for name, one in done.items()}
         self._losses(watching["scout"])
 
-    def _latency(self, running: Running) -> None:
+    def _latency(self, watching: dict[str, Running]) -> None:
         for setting in latency.SETTINGS:
-            measured = latency.measure(running, setting, self.loads["opens"], self.plan.acts)
-            self.results.latency.setdefault(running.sensor.name, {})[setting.name] = measured
-            say(f"latency of {running.sensor.name}, {setting.title}: done")
+            for name, measured in latency.measure(watching, setting, self.loads["opens"], self.plan.acts).items():
+                self.results.latency.setdefault(name, {})[setting.name] = measured
+            say(f"latency {setting.title}: done")
 
 
 def say(text: str) -> None:
