@@ -178,13 +178,8 @@ static __always_inline int end_pending(void *ctx, struct pending *pending, u64 t
 	struct clause_table *table = table_at(slot);
 	struct connect_fields *fields;
 	struct scratch *s;
-	struct mask mask;
-	int succeeded;
-
-	if (ret == -ERESTARTSYS || ret == -EINTR) /* a signal ends the wait, never the handshake */
-		ret = -EINPROGRESS;
-	succeeded = ret >= 0 || ret == -EINPROGRESS;
-	mask = succeeded ? pending->succeeded : pending->failed;
+	int succeeded = ret >= 0 || ret == -EINPROGRESS;
+	struct mask mask = succeeded ? pending->succeeded : pending->failed;
 	if (!table || !any(&mask)) {
 		forget_pending(&thread);
 		return 0;
@@ -268,7 +263,7 @@ int on_connect(void *ctx)
 	u32 slot = 0;
 	struct clause_table *table = live_table(TABLE_CONNECT, &slot);
 	long ret = SYS_exit_ret(ctx);
-	int succeeded = ret >= 0 || ret == -EINPROGRESS, known = 1;
+	int succeeded, known = 1;
 	u16 sport = 0, protocol = 0;
 	struct connect_fields *fields;
 	void *registers, *sk = NULL;
@@ -279,6 +274,9 @@ int on_connect(void *ctx)
 
 	if (!table)
 		return 0;
+	if (ret == -ERESTARTSYS || ret == -EINTR) /* a signal ends the wait, never the handshake */
+		ret = -EINPROGRESS;
+	succeeded = ret >= 0 || ret == -EINPROGRESS;
 #ifdef HAVE_SET_STATE
 	if (some_pending()) {
 		struct pending *pending = pendings.lookup(&thread);
