@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import sys
@@ -55,8 +56,11 @@ def rules(options: argparse.Namespace) -> int:
 def _status(port: int) -> int:
     from sensor.health.state import RuleState, RuleStatus, render_rules  # noqa: PLC0415  # only here
 
-    body = json.loads(_ask(port, "/rules"))
-    sys.stdout.write(render_rules({name: RuleStatus(RuleState(value["status"]), value["reason"]) for name, value in body.items()}))
+    try:
+        rules = {name: RuleStatus(RuleState(value["status"]), str(value["reason"])) for name, value in json.loads(_ask(port, "/rules")).items()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise EnvironmentRefusal(f"what answers on 127.0.0.1:{port} is not this sensor", hint="name the port that scout run was given") from error
+    sys.stdout.write(render_rules(rules))
     return 0
 
 
@@ -66,7 +70,10 @@ def _ask(port: int, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=_HTTP_TIMEOUT_S) as answer:  # the scheme is a constant
             text: str = answer.read(_MOST_BYTES).decode(errors="backslashreplace")
             return text
-    except (urllib.error.URLError, OSError) as error:
+    except urllib.error.HTTPError as error:
+        with error:  # "not ready" is an answer, too
+            return error.read(_MOST_BYTES).decode(errors="backslashreplace")
+    except (OSError, http.client.HTTPException) as error:
         raise EnvironmentRefusal(f"no sensor answers on 127.0.0.1:{port}: {error}", hint="start it with: scout run --status-port PORT") from error
 
 

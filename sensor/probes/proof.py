@@ -92,7 +92,7 @@ _CUT = {
 """Those among them that only a long value has; a path that cannot be walked is cut, too."""
 
 _WHOLE_BYTES, _WHOLE_NAMES = 200, 20
-"""A value this short is never cut: less than half of the shortest tail (`CGROUP_PATH_BYTES`), half the names that a walk takes on 4.14 (bpf/include/limits.h)."""
+"""A value this short is never cut: half of the shortest tail (`CGROUP_PATH_BYTES`), half the names that a walk takes on 4.14 (bpf/include/limits.h)."""
 
 _SHOWN_CHARACTERS = 120
 

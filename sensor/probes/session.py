@@ -18,6 +18,7 @@ import subprocess  # the child's command line is a constant
 import sys
 import tempfile
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.adapters import libbpf
@@ -36,6 +37,8 @@ _BUCKET = struct.Struct("<QQQQ")
 _BUCKET_KEY = struct.Struct("<QII")
 _MAX_FDS = 200
 _LENGTH_BYTES = 4
+_CHILD = "import sys; sys.path.append(sys.argv[2]); from sensor.probes.loader import main; main()"
+"""Not ``-m``, which looks for modules in the current directory first: that may be anybody's, and the child is root."""
 _EXIT_CODES = {4: EnvironmentRefusal, 5: ProbeError}
 
 
@@ -125,7 +128,7 @@ class LoaderProcess:
         """Start it; it imports BCC and then waits for its job."""
         self._words = tempfile.TemporaryFile()  # noqa: SIM115  # closed in finish()
         self._sock, theirs = socket.socketpair()
-        command = (sys.executable, "-m", "sensor.probes.loader", str(theirs.fileno()))
+        command = (sys.executable, "-P", "-c", _CHILD, str(theirs.fileno()), str(Path(__file__).resolve().parents[2]))
         self._child = subprocess.Popen(  # noqa: S603  # a constant command
             command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._words
         )

@@ -5,14 +5,17 @@ Write whole lines to a descriptor, and never raise.
 What the text and the JSON sink share. A line goes out in one ``write(2)`` where
 the kernel takes it in one; where it takes a part (a full pipe) the rest follows
 before anything else does, so a reader never sees two lines mixed. A descriptor
-that does not take bytes is waited for, but for a bounded time: findings must
-not stop the sensor because somebody's ``less`` stands still.
+that does not take bytes is waited for, but for a bounded time, and once until
+it takes some again: findings must not stop the sensor because somebody's
+``less`` stands still. Most descriptors that we are given block; they are asked
+first, and given no more than they have room for then.
 """
 
 from __future__ import annotations
 
 import os
 import select
+import stat
 from typing import TYPE_CHECKING
 
 from sensor.core.counters import Count
@@ -22,6 +25,22 @@ if TYPE_CHECKING:
 
 WAIT_MS = 100
 """Longest wait for a descriptor that takes nothing. A pipe's reader that needs longer loses findings, counted."""
+
+_WHOLE = 1 << 30
+
+
+def _piece_bytes(fd: int) -> int:
+    """
+    How much can be written at once to *fd*, after poll(2) said that there is room, without ever blocking.
+
+    Source:
+        pipe(7): a pipe is writable when a page of it is free, and PIPE_BUF is what fits. Files do not block in this sense.
+    """
+    try:
+        is_safe = not os.get_blocking(fd) or stat.S_ISREG(os.fstat(fd).st_mode)
+    except OSError:
+        return _WHOLE  # write(2) will say what is wrong
+    return _WHOLE if is_safe else select.PIPE_BUF
 
 
 class LineWriter:
@@ -36,6 +55,8 @@ class LineWriter:
         self._fd = fd
         self._counters = counters
         self._wait_ms = wait_ms
+        self._piece_bytes = _piece_bytes(fd)
+        self._is_stuck = False
         self._rest = b""
         self.failure = ""
         """Why nothing is written any more, empty while all is well: for the sensor's health."""
@@ -85,7 +106,9 @@ class LineWriter:
         has_waited = False
         while data and self._fd >= 0:
             try:
-                data = data[os.write(self._fd, data) :]
+                if self._piece_bytes != _WHOLE and not self._wait():
+                    return data
+                data = data[os.write(self._fd, data[: self._piece_bytes]) :]
             except BlockingIOError:
                 if has_waited or not self._wait():
                     return data
@@ -98,6 +121,8 @@ class LineWriter:
         return data
 
     def _wait(self) -> bool:
+        """Wait until there is room; not at all while the last wait was in vain."""
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
-        return bool(poll.poll(self._wait_ms))
+        self._is_stuck = not poll.poll(0 if self._is_stuck else self._wait_ms)
+        return not self._is_stuck

@@ -109,3 +109,39 @@ def test_closing_brings_out_the_rest(pipe):
     stuck.close()
     assert counters.value(Count.SINK_FAILED) == 1
     assert not stuck.write(b"1\n")
+
+
+def test_a_full_pipe_that_blocks_is_never_written_to(pipe):
+    """Standard output as a shell gives it blocks; nobody reads, and write comes back all the same, with a part of a line out or none."""
+    counters = Counters()
+    fill(pipe["writer"])
+    os.read(pipe["reader"], 10_000)
+    os.set_blocking(pipe["writer"], True)
+    writer = LineWriter(pipe["writer"], counters, wait_ms=0)
+    line = b"a" * 15_999 + b"\n"
+    assert not writer.write(line)
+    assert not writer.write(b"lost\n")
+    assert counters.value(Count.SINK_FAILED) == 1
+    seen = os.read(pipe["reader"], 1 << 20)
+    assert writer.write(b"b\n")
+    assert (seen + os.read(pipe["reader"], 1 << 20)).endswith(b"#" + line + b"b\n")
+
+
+def test_a_reader_that_stands_still_is_waited_for_once(pipe, monkeypatch):
+    """A wait for each line would slow the sensor down until the kernel's buffers run over."""
+    waits = []
+
+    class Poll:
+        def register(self, *_words):
+            pass
+
+        def poll(self, timeout_ms):
+            waits.append(timeout_ms)
+            return []
+
+    monkeypatch.setattr("sensor.sinks.output.select.poll", Poll)
+    fill(pipe["writer"])
+    writer = LineWriter(pipe["writer"], Counters(), wait_ms=70)
+    for _ in range(3):
+        writer.write(b"lost\n")
+    assert waits == [70, 0, 0]
