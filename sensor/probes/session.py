@@ -37,8 +37,12 @@ _BUCKET = struct.Struct("<QQQQ")
 _BUCKET_KEY = struct.Struct("<QII")
 _MAX_FDS = 200
 _LENGTH_BYTES = 4
-_CHILD = "import sys; sys.path.append(sys.argv[2]); from sensor.probes.loader import main; main()"
-"""Not ``-m``, which looks for modules in the current directory first: that may be anybody's, and the child is root."""
+_CHILD = """import sys
+at = max((place for place, folder in enumerate(sys.path) if folder.endswith("lib-dynload")), default=-1)
+sys.path.insert(at + 1, sys.argv[2])
+from sensor.probes.loader import main
+main()"""
+"""The same modules as ours, behind Python's own. Not ``-m``, which looks in the current directory first: that may be anybody's, and the child is root."""
 _EXIT_CODES = {4: EnvironmentRefusal, 5: ProbeError}
 
 
