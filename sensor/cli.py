@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,6 +129,7 @@ def _agent(options: argparse.Namespace, record: bool) -> int:  # two callers, be
     from sensor.core.paths import find_data  # noqa: PLC0415
     from sensor.startup import Startup  # noqa: PLC0415
 
+    _mind_signals()
     config = _config(options)
     data = find_data()
     startup = Startup(config.kernel, data)  # the probes compile while the rest of the agent is imported
@@ -140,6 +143,18 @@ def _agent(options: argparse.Namespace, record: bool) -> int:  # two callers, be
         startup.abandon()
     agent.run()
     return 0
+
+
+def _mind_signals() -> None:
+    """Until the agent has handlers of its own: to be asked to end ends the start in good order, and what only a running agent knows does not end it."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -198,7 +213,9 @@ def _tell(error: ScoutError) -> None:
         lines += [text for problem in error.problems if (text := str(problem)) not in str(error)]
     if error.hint:
         lines.append(f"  hint: {error.hint}")
-    sys.stderr.write("\n".join(visible(line) for text in lines for line in text.split("\n")) + "\n")
+    with suppress(OSError):  # nobody reads it
+        sys.stderr.write("\n".join(visible(line) for text in lines for line in text.split("\n")) + "\n")
+        sys.stderr.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -213,6 +230,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output is gone; so is the need for it
+        return 1
+    except OSError as error:  # a full disk, no descriptors left: nothing a traceback would explain
+        _tell(ScoutError(str(error)))
         return 1
 
 
