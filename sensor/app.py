@@ -130,7 +130,13 @@ class Agent:
         self.rules = RulesInForce(kernel, self._rule_failed)
         self._sink = make_sink(config, self.counters)
         self.pipeline = Pipeline(
-            match=self.rules.match, policy=policy, builder=self._builder, aggregator=Aggregator(self.clock), sinks=(self._sink,), counters=self.counters
+            match=self.rules.match,
+            policy=policy,
+            builder=self._builder,
+            aggregator=Aggregator(self.clock),
+            sinks=(self._sink,),
+            counters=self.counters,
+            failed=self._failed,
         )
         for warning in self.ruleset.warnings:
             self._log.warning(str(warning))

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sensor.core.counters import Count
 from sensor.engine.decide import BUILTIN, Verdict
 from sensor.engine.flood import FLOOD_RULE
+from sensor.engine.match import RULE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +32,18 @@ if TYPE_CHECKING:
 class Pipeline:
     """What becomes of events."""
 
-    def __init__(self, *, match: Match, policy: Policy, builder: FindingBuilder, aggregator: Aggregator, sinks: Iterable[Sink], counters: Counters) -> None:
+    def __init__(
+        self,
+        *,
+        match: Match,
+        policy: Policy,
+        builder: FindingBuilder,
+        aggregator: Aggregator,
+        sinks: Iterable[Sink],
+        counters: Counters,
+        failed: Callable[[str, Exception], None],
+    ) -> None:
+        """*failed* is told in words what failed, and with what; it is counted already."""
         self.match = match
         """Replaced when rules are loaded anew."""
         self.policy = policy
@@ -39,6 +52,7 @@ class Pipeline:
         self._aggregator = aggregator
         self._sinks = tuple(sinks)
         self._counters = counters
+        self._failed = failed
 
     def handle(self, event: Any) -> None:  # noqa: ANN401  # the event classes are generated
         """Judge one event; ``workload`` and ``candidates`` are set. Bookkeeping frames other than floods are nobody's act."""
@@ -54,14 +68,23 @@ class Pipeline:
             verdict = Verdict(mitigation="log", policy=self.policy.name, ruleset=BUILTIN)
         if verdict is None or self._aggregator.folds(event, rule.id):
             return
-        finding = self._builder.build(event, rule, verdict)
+        try:
+            finding = self._builder.build(event, rule, verdict)
+        except RULE_ERRORS as error:
+            self._counters.add(Count.ENGINE_RULE_FAILED)
+            self._failed(f"a finding of rule {rule.id} could not be made", error)
+            return
         self._write(finding)
         self._aggregator.opened(event, rule.id, finding)
         self._counters.finding(rule.id)
 
     def _write(self, finding: Mapping[str, Any]) -> None:
         for sink in self._sinks:
-            sink.write(finding)
+            try:
+                sink.write(finding)
+            except (OSError, *RULE_ERRORS) as error:
+                self._counters.add(Count.SINK_FAILED)
+                self._failed(f"sink {sink.name} failed", error)
 
     def tell_due(self) -> None:
         """Report the counts of windows that have closed."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensor.app import Agent, make_sink
 from sensor.core.config import KernelConfig, RunConfig
-from sensor.core.counters import Counters, render
+from sensor.core.counters import Count, Counters, render
 from sensor.core.paths import find_data
 from sensor.engine.aggregate import Aggregator
 from sensor.engine.findings import FindingBuilder, FindingContext
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from sensor.recording.record import Recorder
     from sensor.recording.replay import ReplayContext
     from sensor.startup import Startup
+
+
+class _Replayed(Pipeline):
+    """The pipeline with the recording's clock: windows close when the frame after them arrives."""
+
+    def handle(self, event: Any) -> None:  # noqa: ANN401  # the event classes are generated
+        """See `Pipeline`."""
+        self.tell_due()
+        super().handle(event)
 
 
 def start(config: RunConfig, data: DataRoot, startup: Startup, recording: argparse.Namespace | None) -> Agent:
@@ -66,15 +75,23 @@ def replay(path: Path, rules: Sequence[Path], policy_path: Path | None, output: 
     counters = Counters()
     config = RunConfig(rules=tuple(rules), policy=policy_path, output=output, kernel=KernelConfig())
     ruleset, policy = load_documents(config, find_data().rules)
-    matcher = Matcher(ruleset, lambda _rule, _error: None)
+    matcher = Matcher(ruleset, lambda _rule, _error: counters.add(Count.ENGINE_RULE_FAILED))
     sink = make_sink(config, counters)
 
-    def build(context: ReplayContext) -> Pipeline:
+    def build(context: ReplayContext) -> _Replayed:
         header = context.header
         builder = FindingBuilder(
             FindingContext(boot_id=header.boot_id, clock=context.clock, redactor=Redactor(RedactConfig()), node=header.node_name, replayed=True)
         )
-        return Pipeline(match=matcher.match, policy=policy, builder=builder, aggregator=Aggregator(context.clock), sinks=(sink,), counters=counters)
+        return _Replayed(
+            match=matcher.match,
+            policy=policy,
+            builder=builder,
+            aggregator=Aggregator(context.clock),
+            sinks=(sink,),
+            counters=counters,
+            failed=lambda _what, _error: None,
+        )
 
     def recompute(event: Any) -> int:  # noqa: ANN401  # the event classes are generated
         return survivors(ruleset.clauses.get(event.kind_name, ()), event)
