@@ -81,6 +81,8 @@ class Side:
     kernel: Any
     lost: list[int] = field(default_factory=list)
     installed: Any = None
+    canaries: dict[int, Mapping[str, int]] = field(default_factory=dict)
+    """Table generation → the canaries' bits by kind: a frame may come from the one before."""
 
     def __post_init__(self) -> None:
         self.poll = select.epoll()
@@ -93,6 +95,7 @@ class Side:
         for one in clauses:
             by_kind.setdefault(one.kind, []).append(one)
         self.installed = self.kernel.install(by_kind)
+        self.canaries[self.installed.number] = self.installed.canaries
 
     def fence(self) -> None:
         """Our own act, in both lanes."""
@@ -113,14 +116,19 @@ class Side:
         events += self._take(set())  # each CPU has a buffer of its own with perf: what was written to another before the fence
         return sorted(events, key=lambda event: event.ts_ns)
 
+    def take(self) -> list[Any]:
+        """What waits now, without a fence."""
+        return self._take(set())
+
     def _take(self, open_lanes: set[Lane]) -> list[Any]:
         events = []
         while frames := self.kernel.stream.take():
             for frame in frames:
                 event = decode(frame)
-                if event.kind_name == "open" and event.candidates & self.installed.canaries["open"]:
+                canary = self.kernel.canaries.take(event, self.canaries.get(event.generation, {}).get(event.kind_name, 0))
+                if canary and event.kind_name == "open":
                     open_lanes.discard(Lane(event.lane))
-                elif not self.kernel.canaries.take(event, self.installed.canaries.get(event.kind_name, 0)):
+                elif not canary:
                     events.append(event)
         return events
 

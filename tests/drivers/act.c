@@ -449,9 +449,9 @@ static void commands(void)
 				close(fd);
 			}
 			tell("opens", done);
-		} else if (is(command, "opens-until")) { /* PATH: until a byte comes on standard input */
+		} else if (is(command, "opens-until")) { /* PATH MICROSECONDS: with that much rest in between, until a byte comes on standard input */
 			char *path = word(), byte;
-			long done = 0;
+			long done = 0, rest_us = number();
 
 			fcntl(0, F_SETFL, O_NONBLOCK);
 			while (read(0, &byte, 1) < 0) {
@@ -459,6 +459,7 @@ static void commands(void)
 
 				done += fd >= 0;
 				close(fd);
+				usleep(rest_us);
 			}
 			tell("opens", done);
 		} else if (is(command, "exec")) { /* PATH ARGUMENT… */
