@@ -26,7 +26,7 @@ from sensor.core.log import logger
 from sensor.engine.aggregate import Aggregator
 from sensor.engine.findings import FindingBuilder, FindingContext
 from sensor.engine.redact import RedactConfig, Redactor
-from sensor.events.common import Lane
+from sensor.events.common import FrameFlag, Lane
 from sensor.events.decode import decode
 from sensor.events.dimensions import Profile
 from sensor.health.state import Health, ProbeStatus
@@ -56,6 +56,8 @@ SETTLE_S = 0.2
 
 SETTLE_MOST_S = 2.0
 """Longest wait for that quiet: files that change all the time keep no rules from being loaded."""
+
+_WORKLOAD_KNOWN = ~int(FrameFlag.WORKLOAD_UNKNOWN)
 
 _SHOWN_WORDS = 1500
 """Characters of clang's or the verifier's words that are shown: the end, where the reason is."""
@@ -127,7 +129,7 @@ class Agent:
         self._processes = ProcessTable(self.counters)
         context = FindingContext(boot_id=boot_id(), clock=self.clock, redactor=Redactor(RedactConfig()), node=config.node or os.uname().nodename)
         self._builder = FindingBuilder(context)
-        self.rules = RulesInForce(kernel, self._rule_failed)
+        self.rules = RulesInForce(kernel, self._rule_failed, host_in_scope=config.host_in_scope)
         self._sink = make_sink(config, self.counters)
         self.pipeline = Pipeline(
             match=self.rules.match,
@@ -278,6 +280,8 @@ class Agent:
             self._processes.gone(event.tgid, event.start_ns)
             return
         event.workload = self.workloads.lookup(event)
+        if event.workload.profile is not Profile.UNKNOWN:
+            event.flags &= _WORKLOAD_KNOWN  # the kernel did not know yet; the frame's own path told
         self.pipeline.handle(event)
 
     def _learned(self, cgroup_id: int, profile: Profile) -> None:

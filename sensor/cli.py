@@ -55,6 +55,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-watch", action="store_true", help="load changed rules on SIGHUP only, not by themselves")
     parser.add_argument("--strict", action="store_true", help="refuse to start when a probe cannot be loaded, instead of going on without it")
     parser.add_argument("--offsets", type=Path, metavar="FILE", help="offset table for this kernel, instead of BTF and headers")
+    parser.add_argument("--no-cache", action="store_true", help="compile the probes even when an earlier start has kept them in /var/cache/scout")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="least level of log lines on standard error")
 
 
@@ -121,7 +122,7 @@ def _config(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # noq
         status_port=options.status_port,
         node=options.node,
         watch=not options.no_watch,
-        kernel=kernel_from(os.environ, strict=options.strict, offsets=options.offsets),
+        kernel=kernel_from(os.environ, strict=options.strict, offsets=options.offsets, cache=not options.no_cache),
     )
 
 

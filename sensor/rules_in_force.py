@@ -10,11 +10,13 @@ generations are kept, so that a frame under way is judged by its own.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sensor.engine.decide import Policy, load_policy
 from sensor.engine.flood import FLOOD_RULE
 from sensor.engine.match import Matcher
+from sensor.events.dimensions import Clause, Constraint, Dimension, Profile
 from sensor.health.state import RuleState, RuleStatus
 from sensor.probes.table_layout import GENERATIONS
 from sensor.ruleset.load import load
@@ -46,12 +48,21 @@ def load_documents(config: RunConfig, managed: Path) -> tuple[RuleSet, Policy]:
 _EVERY_BIT = (1 << 256) - 1
 
 
+def in_containers(clause: Clause) -> Clause:
+    """*clause*, for containers alone: what the host does is out of scope and does not leave the kernel."""
+    others = tuple(constraint for constraint in clause.constraints if constraint.dimension is not Dimension.PROFILE)
+    own = [constraint for constraint in clause.constraints if constraint.dimension is Dimension.PROFILE]
+    holds = all((Profile.CONTAINER in constraint.values) != constraint.negated for constraint in own)
+    return replace(clause, constraints=(*others, Constraint(Dimension.PROFILE, (Profile.CONTAINER,) if holds else ())))
+
+
 class RulesInForce:
     """Matchers by table generation."""
 
-    def __init__(self, kernel: KernelSide, failed: Callable[[str, Exception], None]) -> None:
-        """*failed* is told the rule's name and what it raised."""
+    def __init__(self, kernel: KernelSide, failed: Callable[[str, Exception], None], *, host_in_scope: bool = True) -> None:
+        """*failed* is told the rule's name and what it raised; acts of a host out of scope stay in the kernel."""
         self._kernel = kernel
+        self._host_in_scope = host_in_scope
         self._failed = failed
         self._matchers: dict[int, Matcher] = {}
         self._canaries: dict[int, Mapping[str, int]] = {}
@@ -59,7 +70,8 @@ class RulesInForce:
 
     def install(self, ruleset: RuleSet) -> Installed:
         """Make *ruleset* the live generation. Raises TableError; the one before stays."""
-        installed = self._kernel.install(ruleset.clauses)
+        clauses = ruleset.clauses if self._host_in_scope else {kind: tuple(map(in_containers, some)) for kind, some in ruleset.clauses.items()}
+        installed = self._kernel.install(clauses)
         self._matchers[installed.number] = Matcher(ruleset, self._failed)
         self._canaries[installed.number] = installed.canaries
         for number in sorted(self._matchers)[:-GENERATIONS]:

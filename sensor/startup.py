@@ -126,6 +126,8 @@ class Startup:
                     flags=flags(data.bpf, self.features, self.offsets.flags(), subsys=_subsys(self.hierarchy), id_mask=_id_mask()),
                     features=asdict(self.features),
                     probes=tuple(probe.name for probe in PROBES),
+                    cache=str(config.cache or ""),
+                    kernel=f"{kernel.release} {kernel.build}",
                     dump=config.dump,
                 )
             )

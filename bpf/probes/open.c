@@ -109,9 +109,10 @@ struct reached {
 };
 
 /*
- * The dentry whose name the directory of *dentry* bears. At the top of a mount
- * that is its mountpoint, unless another mount lies on the same place: then only
- * the walk knows (NULL). The top of the namespace is called "/" and stays.
+ * The dentry whose name the directory *parent* bears. At the top of a mount that
+ * is its mountpoint; where that is not the only name it has (a bind mount shows
+ * a directory with a name of its own; another mount lies on the same place) only
+ * the walk knows: NULL. The top of the namespace is called "/" and stays.
  */
 static __always_inline void *directory_of(void *parent, void *root, void *vfsmount)
 {
@@ -120,6 +121,8 @@ static __always_inline void *directory_of(void *parent, void *root, void *vfsmou
 
 	if (parent != root)
 		return parent;
+	if (pointer_at(root, OFF_dentry__d_parent) != root)
+		return NULL;
 	if (read_kernel(above, sizeof(above), mount + OFF_mount__mnt_parent))
 		return NULL;
 	if ((void *)above[0] == mount)

@@ -63,6 +63,12 @@ class Unit:
             raise ProbeError(f"the unit has no map {name}")
         return fd
 
+    def map_fds(self) -> dict[int, str]:
+        """Every map of the unit, by descriptor."""
+        lib, module = self._bcc.lib, self._bpf.module
+        lib.bpf_table_name.restype = ctypes.c_char_p
+        return {int(lib.bpf_table_fd_id(module, place)): lib.bpf_table_name(module, place).decode() for place in range(lib.bpf_num_tables(module))}
+
     def load(self, function: str, *, raw: bool) -> int:
         """Load a program and return its descriptor; raises ProbeError when the verifier refuses it."""
         kind = self._bcc.BPF.RAW_TRACEPOINT if raw else self._bcc.BPF.TRACEPOINT

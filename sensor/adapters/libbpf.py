@@ -22,6 +22,9 @@ MAP_TYPE_HASH = 1
 MAP_TYPE_LPM_TRIE = 11
 F_NO_PREALLOC = 1
 
+_NAME_BYTES = 15
+"""BPF_OBJ_NAME_LEN less its NUL."""
+
 _ENOUGH = 11
 """EAGAIN: a callback that returns a negative number ends ring_buffer__consume(), the record taken (libbpf's ringbuf.c)."""
 
@@ -48,7 +51,8 @@ class _CreateOptions(ctypes.Structure):
 
 
 @functools.cache
-def _library() -> Any:  # noqa: ANN401  # a ctypes library
+def library() -> Any:  # noqa: ANN401  # a ctypes library
+    """The shared library, its functions declared; for adapters."""
     library = ctypes.CDLL("libbpf.so.1", use_errno=True)
     library.libbpf_set_print(None)  # its own messages would go to descriptor 2
     library.bpf_map_update_elem.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_uint64)
@@ -75,28 +79,28 @@ def _checked(result: int) -> int:
     return result
 
 
-def map_create(kind: int, name: str, *, key_bytes: int, value_bytes: int, entries: int, flags: int = 0) -> int:
-    """Make a map; returns its descriptor."""
-    options = _CreateOptions(sz=ctypes.sizeof(_CreateOptions), map_flags=flags)
-    return _checked(_library().bpf_map_create(kind, name.encode(), key_bytes, value_bytes, entries, ctypes.byref(options)))
+def map_create(kind: int, name: str, *, key_bytes: int, value_bytes: int, entries: int, flags: int = 0, inner: int = 0) -> int:
+    """Make a map; returns its descriptor. An array of maps takes the descriptor of one like its *inner* ones."""
+    options = _CreateOptions(sz=ctypes.sizeof(_CreateOptions), map_flags=flags, inner_map_fd=inner)
+    return _checked(library().bpf_map_create(kind, name.encode()[:_NAME_BYTES], key_bytes, value_bytes, entries, ctypes.byref(options)))
 
 
 def map_update(fd: int, key: bytes, value: bytes) -> None:
     """Set an entry."""
-    _checked(_library().bpf_map_update_elem(fd, key, value, 0))
+    _checked(library().bpf_map_update_elem(fd, key, value, 0))
 
 
 def map_lookup(fd: int, key: bytes, value_bytes: int) -> bytes | None:
     """An entry's value, or None. For per-CPU maps *value_bytes* is that of all CPUs, each rounded up to eight."""
     buffer = ctypes.create_string_buffer(value_bytes)
-    if _library().bpf_map_lookup_elem(fd, key, buffer) < 0:
+    if library().bpf_map_lookup_elem(fd, key, buffer) < 0:
         return None
     return buffer.raw
 
 
 def map_delete(fd: int, key: bytes) -> bool:
     """Delete an entry; False when there was none."""
-    return bool(_library().bpf_map_delete_elem(fd, key) == 0)
+    return bool(library().bpf_map_delete_elem(fd, key) == 0)
 
 
 def map_keys(fd: int, key_bytes: int, limit: int = 1_000_000) -> Iterator[bytes]:
@@ -104,7 +108,7 @@ def map_keys(fd: int, key_bytes: int, limit: int = 1_000_000) -> Iterator[bytes]
     key: bytes | None = None
     following = ctypes.create_string_buffer(key_bytes)
     for _ in range(limit):
-        if _library().bpf_map_get_next_key(fd, key, following) < 0:
+        if library().bpf_map_get_next_key(fd, key, following) < 0:
             return
         key = following.raw
         yield key
@@ -128,21 +132,21 @@ class RingBuffers:
             return -_ENOUGH if receive(string_at(data, size)) else 0
 
         self._callback = _RING_CALLBACK(callback)
-        self._ring = _library().ring_buffer__new(fds[0], self._callback, None, None)
+        self._ring = library().ring_buffer__new(fds[0], self._callback, None, None)
         if not self._ring:
             raise OSError(ctypes.get_errno(), "the ring buffer cannot be mapped")
         for fd in fds[1:]:
-            _checked(_library().ring_buffer__add(self._ring, fd, self._callback, None))
-        self.epoll_fds: tuple[int, ...] = (_checked(_library().ring_buffer__epoll_fd(self._ring)),)
+            _checked(library().ring_buffer__add(self._ring, fd, self._callback, None))
+        self.epoll_fds: tuple[int, ...] = (_checked(library().ring_buffer__epoll_fd(self._ring)),)
 
     def consume(self) -> None:
         """Take what is there, until the receiver has enough."""
-        _library().ring_buffer__consume(self._ring)
+        library().ring_buffer__consume(self._ring)
 
     def close(self) -> None:
         """Unmap."""
         if self._ring:
-            _library().ring_buffer__free(self._ring)
+            library().ring_buffer__free(self._ring)
             self._ring = None
 
 
@@ -161,19 +165,19 @@ class PerfBuffers:
         self._callbacks = (_SAMPLE_CALLBACK(sample), _LOST_CALLBACK(missed))
         self._buffers: list[Any] = []
         for fd in fds:
-            buffer = _library().perf_buffer__new(fd, pages, *self._callbacks, None, None)
+            buffer = library().perf_buffer__new(fd, pages, *self._callbacks, None, None)
             if not buffer:
                 raise OSError(ctypes.get_errno(), "the perf buffers cannot be made")
             self._buffers.append(buffer)
-        self.epoll_fds = tuple(_checked(_library().perf_buffer__epoll_fd(buffer)) for buffer in self._buffers)
+        self.epoll_fds = tuple(_checked(library().perf_buffer__epoll_fd(buffer)) for buffer in self._buffers)
 
     def consume(self) -> None:
         """Take all that is there."""
         for buffer in self._buffers:
-            _library().perf_buffer__consume(buffer)
+            library().perf_buffer__consume(buffer)
 
     def close(self) -> None:
         """Unmap and close."""
         for buffer in self._buffers:
-            _library().perf_buffer__free(buffer)
+            library().perf_buffer__free(buffer)
         self._buffers = []

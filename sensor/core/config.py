@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FEATURES_VARIABLE = "SCOUT_FEATURES"
 OFFSETS_VARIABLE = "SCOUT_OFFSETS"
+CACHE = Path("/var/cache/scout")
+"""The place of the file hierarchy standard for data that can be made again."""
 OUTPUTS = ("auto", "text", "json")
 _MAX_PORT = 65_535
 
@@ -38,6 +40,9 @@ class KernelConfig:
 
     loader_timeout_s: float = 120.0
     """How long compiling may take: one second here, minutes in an emulated machine. Beyond it the start fails with what clang said."""
+
+    cache: Path | None = CACHE
+    """Where the compiled probes are kept for the next start, 150 KB; None keeps nothing. A folder that cannot be written is left alone."""
 
     dump: str = ""
     """Folder for the programs' instructions; tests of their size read it."""
@@ -84,7 +89,10 @@ class RunConfig:
             raise UsageError(f"{self.status_port} is not a port", hint="use 1 to 65535, or 0 for none")
 
 
-def kernel_from(environment: Mapping[str, str], *, strict: bool = False, offsets: Path | None = None, features: str = "", dump: str = "") -> KernelConfig:
+def kernel_from(
+    environment: Mapping[str, str], *, strict: bool = False, offsets: Path | None = None, features: str = "", dump: str = "", cache: bool = True
+) -> KernelConfig:
     """The kernel side's configuration: what was given by hand wins over the environment."""
     table = offsets or (Path(environment[OFFSETS_VARIABLE]) if environment.get(OFFSETS_VARIABLE) else None)
-    return KernelConfig(features=features or environment.get(FEATURES_VARIABLE) or "all", offsets=table, strict=strict, dump=dump)
+    level = features or environment.get(FEATURES_VARIABLE) or "all"
+    return KernelConfig(features=level, offsets=table, strict=strict, dump=dump, cache=CACHE if cache else None)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from sensor.events.spec import EventSpec
 
 _ANCESTOR = struct.Struct("<I16s")
+_PACKED = "ancestors_packed"
+"""Where an event keeps its ancestors until somebody asks for them: few rules do, every finding does."""
 _KIND_AT = next(member.at for member in layout.COMMON if member.field.name == "kind")
 _KIND = struct.Struct("<H")
 
@@ -75,9 +77,9 @@ def _source(spec: EventSpec, placed: tuple[layout.Placed, ...]) -> tuple[str, li
     for tail in (*SHARED_TAILS, *spec.tails):
         lines.append(f"    end = {tail.name}_at + {tail.name}_bytes")
         lines.append("    if end > size: raise FrameTooShort(short(size, end))")
-        value = f"frame[{tail.name}_at:end]"
-        lines.append(f"    e.{tail.name} = {'ancestors_of(' + value + ')' if tail.name == 'ancestors' else value}")
-        names.append(tail.name)
+        name = _PACKED if tail.name == "ancestors" else tail.name
+        lines.append(f"    e.{name} = frame[{tail.name}_at:end]")
+        names.append(name)
     head = [
         f"def decode_{spec.name}(frame):",
         "    size = len(frame)",
@@ -94,8 +96,14 @@ def _short(size: int, need: int) -> str:
 def _build(spec: EventSpec) -> tuple[type, Callable[[bytes], Any]]:
     placed = (*layout.COMMON, *layout.own(spec))
     text, names = _source(spec, placed)
-    event = type(f"{spec.name.capitalize()}Event", (), {"__slots__": (*names, "workload"), "kind_name": spec.name, "__doc__": spec.doc})
-    scope = {"unpack": struct.Struct(_format(placed)).unpack_from, "Event": event, "FrameTooShort": FrameTooShort, "ancestors_of": _ancestors, "short": _short}
+    members = {
+        "__slots__": (*names, "workload"),
+        "kind_name": spec.name,
+        "__doc__": spec.doc,
+        "ancestors": property(lambda event: _ancestors(event.ancestors_packed)),
+    }
+    event = type(f"{spec.name.capitalize()}Event", (), members)
+    scope = {"unpack": struct.Struct(_format(placed)).unpack_from, "Event": event, "FrameTooShort": FrameTooShort, "short": _short}
     filename = f"<decoder of {spec.name}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     exec(compile(text, filename, "exec"), scope)  # noqa: S102  # the text is made of the specifications alone

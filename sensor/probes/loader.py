@@ -21,12 +21,20 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
+from sensor.adapters import libbpf
+from sensor.adapters.bccpackage import find_bcc
+from sensor.adapters.btf import libbpf_version
 from sensor.core.errors import ScoutError
-from sensor.probes import assemble
+from sensor.probes import assemble, image
 from sensor.probes.features import Features
 from sensor.probes.programs import MAPS, PROBES, STAGES, Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sensor.adapters.kernel import Unit
 
 PR_SET_PDEATHSIG = 1
 MAX_WORDS_BYTES = 64 * 1024
@@ -43,6 +51,10 @@ class Job:
     flags: tuple[str, ...]
     features: dict[str, bool]
     probes: tuple[str, ...]
+    cache: str = ""
+    """Folder where the compiled unit is kept for the next start (`sensor.probes.image`), or empty."""
+    kernel: str = ""
+    """Release and build of the kernel: part of the stored unit's key."""
     dump: str = ""
     """Folder to write every program's instructions to (tests), or empty."""
 
@@ -59,6 +71,17 @@ class Answer:
     error: str = ""
     hint: str = ""
     exit_code: int = 0
+
+
+class _Unit(Protocol):
+    """A compiled unit, fresh from BCC (`sensor.adapters.kernel.Unit`) or kept (`sensor.probes.image.StoredUnit`)."""
+
+    def map_fd(self, name: str) -> int: ...
+    def load(self, function: str, *, raw: bool) -> int: ...
+    def instructions(self, function: str) -> bytes: ...
+    def attach_tracepoint(self, program_fd: int, category: str, event: str) -> int: ...
+    def attach_raw(self, program_fd: int, event: str) -> int: ...
+    def set_program(self, array: str, index: int, program_fd: int) -> None: ...
 
 
 class _Words:
@@ -81,17 +104,19 @@ class _Programs:
 
     dump: str
     instructions: dict[str, int] = field(default_factory=dict)
+    code: dict[str, tuple[bool, bytes]] = field(default_factory=dict)
 
-    def load(self, unit: Any, function: str, *, raw: bool) -> int:  # noqa: ANN401  # bcc stays behind the adapter
+    def load(self, unit: _Unit, function: str, *, raw: bool) -> int:
         fd: int = unit.load(function, raw=raw)
         code = unit.instructions(function)
         self.instructions[function] = len(code) // _INSTRUCTION_BYTES
+        self.code[function] = (raw, code)
         if self.dump:
             (Path(self.dump) / f"{function}.bpf").write_bytes(code)
         return fd
 
 
-def _load_stages(unit: Any, features: Features, programs: _Programs) -> None:  # noqa: ANN401  # bcc stays behind the adapter
+def _load_stages(unit: _Unit, features: Features, programs: _Programs) -> None:
     """Load what all probes share, and put it where they call it."""
     for raw in (False, True) if features.raw_tracepoint else (False,):
         for place, stage in enumerate(STAGES):
@@ -99,7 +124,7 @@ def _load_stages(unit: Any, features: Features, programs: _Programs) -> None:  #
             unit.set_program("raw_stages" if raw else "stages", place, fd)
 
 
-def _load_probe(unit: Any, probe: Probe, features: Features, programs: _Programs) -> list[tuple[str, int]]:  # noqa: ANN401  # as above
+def _load_probe(unit: _Unit, probe: Probe, features: Features, programs: _Programs) -> list[tuple[str, int]]:
     """Load and attach one probe; returns what keeps it attached, by name. Raises ProbeError, having attached nothing for good."""
     entries = [entry for entry in probe.entries if not entry.needs or getattr(features, entry.needs)]
     loaded = [(entry, bool(entry.raw) and features.raw_tracepoint) for entry in entries]
@@ -119,14 +144,14 @@ def _exists(category: str, event: str) -> bool:
     return any((Path(root) / "events" / category / event).is_dir() for root in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"))
 
 
-def _compile(job: Job, features: Features, words: _Words, answer: Answer) -> tuple[Any, list[Probe]]:
+def _compile(job: Job, features: Features, words: _Words, answer: Answer) -> tuple[Unit, list[Probe]]:
     """Compile all probes in one unit; when clang refuses, find out which it is and go on without."""
     from sensor.adapters.kernel import Unit  # noqa: PLC0415  # the environment is set in main()
 
     probes = [probe for probe in PROBES if probe.name in job.probes]
     bpf = Path(job.bpf)
 
-    def build(some: list[Probe]) -> Any:  # noqa: ANN401
+    def build(some: list[Probe]) -> Unit:
         return Unit(assemble.unit(bpf, [probe.name for probe in some], ringbuf=features.ringbuf), job.flags)
 
     try:
@@ -164,24 +189,73 @@ def _why(job: Job, features: Features, probe: Probe, words: _Words) -> str:
     return words.take() or said
 
 
+def _attach(unit: _Unit, probes: list[Probe], features: Features, programs: _Programs, failed: Callable[[Probe, ScoutError], None]) -> list[tuple[str, int]]:
+    """Load the stages, then each probe; *failed* hears of those that cannot be."""
+    _load_stages(unit, features, programs)
+    links: list[tuple[str, int]] = []
+    for probe in probes:
+        try:
+            links += _load_probe(unit, probe, features, programs)
+        except ScoutError as error:
+            failed(probe, error)
+    return links
+
+
+def _answer(answer: Answer, unit: _Unit, links: list[tuple[str, int]], features: Features) -> tuple[Answer, list[int]]:
+    answer.maps = [*MAPS, "raw_stages"] if features.raw_tracepoint else list(MAPS)
+    answer.links = [name for name, _ in links]
+    return answer, [unit.map_fd(name) for name in answer.maps] + [fd for _, fd in links]
+
+
+def _key(job: Job) -> str:
+    bpf = Path(job.bpf)
+    return image.digest((assemble.sources_hash(bpf), *job.flags, *job.probes, job.kernel, str(libbpf.possible_cpus()), find_bcc().library, libbpf_version()))
+
+
+def _load_stored(job: Job, features: Features, key: str) -> tuple[Answer, list[int]] | None:
+    """Load what an earlier start has kept, whole or not at all."""
+    stored = image.read(Path(job.cache), key)
+    if stored is None:
+        return None
+
+    def refuse(_probe: Probe, error: ScoutError) -> None:
+        raise error
+
+    answer = Answer()
+    with suppress(ScoutError, KeyError):
+        unit = image.StoredUnit(stored)
+        programs = _Programs(job.dump, answer.instructions)
+        links = _attach(unit, [probe for probe in PROBES if probe.name in job.probes], features, programs, refuse)
+        return _answer(answer, unit, links, features)
+    return None
+
+
+def _keep(job: Job, unit: Unit, programs: _Programs, key: str) -> None:
+    fds = unit.map_fds()
+    kept = image.Image(maps={name: image.map_shape(fd) for fd, name in fds.items()})
+    for name, (raw, code) in programs.code.items():
+        image.add_program(kept, name, code, fds, raw=raw)
+    image.write(Path(job.cache), key, kept)
+
+
 def load(job: Job, words: _Words) -> tuple[Answer, list[int]]:
     """Do the job. Whatever fails is told in the answer."""
     answer = Answer()
     features = Features(**job.features)
+    key = _key(job) if job.cache else ""
+    if job.cache and (loaded := _load_stored(job, features, key)):
+        return loaded
+
+    def failed(probe: Probe, error: ScoutError) -> None:
+        answer.failed[probe.name] = f"{error}\nbpf/probes/{probe.name}.c\n{_why(job, features, probe, words)}\nhint: report this with scout support"
+
     try:
         unit, probes = _compile(job, features, words, answer)
         programs = _Programs(job.dump, answer.instructions)
-        _load_stages(unit, features, programs)
-        links: list[tuple[str, int]] = []
-        for probe in probes:
-            try:
-                links += _load_probe(unit, probe, features, programs)
-            except ScoutError as error:
-                answer.failed[probe.name] = f"{error}\nbpf/probes/{probe.name}.c\n{_why(job, features, probe, words)}\nhint: report this with scout support"
-        answer.links = [name for name, _ in links]
-        names = [*MAPS, "raw_stages"] if features.raw_tracepoint else list(MAPS)
-        answer.maps = names
-        return answer, [unit.map_fd(name) for name in names] + [fd for _, fd in links]
+        links = _attach(unit, probes, features, programs, failed)
+        if job.cache and not answer.failed:
+            _keep(job, unit, programs, key)
+        return _answer(answer, unit, links, features)
     except ScoutError as error:
         answer.error = f"{error}\n{words.take()}".strip()
         answer.hint, answer.exit_code = error.hint, error.exit_code

@@ -154,11 +154,7 @@ class WorkloadTable:
         before = self._entries.get(cgroup_id)
         self._entries[cgroup_id] = entry
         self._entries.move_to_end(cgroup_id)
-        if (
-            self._learned is not None
-            and (before.workload.profile if before else Profile.UNKNOWN) is not entry.workload.profile
-            and not _is_nested(entry)
-        ):
+        if self._learned is not None and (before.workload.profile if before else Profile.UNKNOWN) is not entry.workload.profile and not _is_nested(entry):
             self._learned(cgroup_id, entry.workload.profile)
         if len(self._entries) > self._max:
             oldest, _ = self._entries.popitem(last=False)
