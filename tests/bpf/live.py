@@ -10,7 +10,6 @@ emulated machines and makes the long runs shorter there.
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import subprocess
@@ -280,9 +279,3 @@ class Waiting:
         self.read()
         self.process.wait(DEADLINE_S)
         return self.words
-
-
-def attached() -> set[tuple[int, str]]:
-    """(id, name) of every tracing program in the kernel, by bpftool."""
-    listed = json.loads(subprocess.run(["bpftool", "--json", "prog", "show"], capture_output=True, text=True, check=True).stdout)
-    return {(program["id"], program.get("name", "")) for program in listed}
