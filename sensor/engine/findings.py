@@ -42,6 +42,7 @@ OUTPUT_CHARACTERS = 4_096
 _NO_LOGINUID = 0xFFFFFFFF
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that RFC 3339 can write
 _NS = 1_000_000_000
+_MS = 1_000_000
 
 _EXE_DELETED = int(FrameFlag.EXE_DELETED)
 _EXE_DETACHED = int(FrameFlag.EXE_DETACHED)
@@ -131,8 +132,14 @@ class FindingBuilder:
         self.resync()
 
     def resync(self) -> None:
-        """Measure again how long the machine was suspended (CLOCK_BOOTTIME minus CLOCK_MONOTONIC); process start times need it."""
-        self._suspended_ns = self._context.clock.boottime_ns() - self._context.clock.monotonic_ns()
+        """
+        Measure again how long the machine was suspended (CLOCK_BOOTTIME minus CLOCK_MONOTONIC); process start times need it.
+
+        To the millisecond, because the clocks cannot be read at once: the same
+        process has the same start in every finding, and in a replay.
+        """
+        between_ns = self._context.clock.boottime_ns() - self._context.clock.monotonic_ns()
+        self._suspended_ns = (between_ns + _MS // 2) // _MS * _MS
 
     def build(self, event: Any, rule: MatchedRule, verdict: Verdict, *, late: bool = False) -> Finding:  # noqa: ANN401  # event classes are generated
         """

@@ -144,3 +144,14 @@ def test_resync_follows_a_suspend():
     event = make_event("open", start_ns=2 * 10**9)
     finding = builder.build(event, make_rule(), Policy.builtin().decide(event, make_rule()))
     assert finding["process"]["start_time"] == "2023-11-14T22:13:21.000000000Z"
+
+
+def test_a_process_has_one_start_however_the_clocks_were_read():
+    """The two clocks are read one after the other: what lies between is no suspend, and the start does not move by it."""
+    starts = set()
+    for between_ns in (0, 180, 400_000, -400_000):
+        clock = FakeClock(10**9, wall_offset_ns=0, boottime_offset_ns=5_000_000_000 + between_ns)
+        event = make_event("open", start_ns=5_900_000_000)
+        verdict = Policy.builtin().decide(event, make_rule())
+        starts.add(make_builder(clock=clock).build(event, make_rule(), verdict)["process"]["start_time"])
+    assert starts == {"1970-01-01T00:00:00.900000000Z"}
