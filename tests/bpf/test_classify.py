@@ -83,8 +83,8 @@ def test_each_dimension_of_an_open(side, driver, name, tmp_path):
     path = tmp_path.resolve() / "directory" / name
     path.parent.mkdir()
     rows = dimensions(name, path)
-    ours = is_(Dimension.COMM, name.encode())
-    side.watch(*(clause("open", constraint, *(() if constraint.dimension is Dimension.COMM else (ours,))) for constraint, _ in rows))
+    by_name, by_file = (is_(Dimension.COMM, name.encode()),), (ONLY_SUCCEEDED, is_(Dimension.LEAF, name.encode()))
+    side.watch(*(clause("open", constraint, *(by_file if constraint.dimension is Dimension.COMM else by_name)) for constraint, _ in rows))
     event = side.one(lambda: driver("comm", name, "fork", "setsid", "open", path, os.O_CREAT, 0o600), "open")
     assert event.candidates == sum(1 << bit for bit, (_, holds) in enumerate(rows) if holds), describe(event)
 

@@ -227,7 +227,7 @@ def test_the_constraints_of_execs(side, driver, name, program):
     ]
     only_us = is_(Dimension.COMM, name.encode())
     false = [Constraint(one.dimension, one.values, not one.negated) for one in true]
-    more = {True: (), False: (only_us,)}
+    more = {True: (is_(Dimension.LEAF, name.encode()),), False: (only_us,)}
     side.watch(*(clause("exec", is_(Dimension.OUTCOME, 0), one, *more[one.dimension is Dimension.COMM]) for one in (*true, *false)))
     events = side.after(lambda: driver("fork", "setsid", "exec", program, "x", "truth"), kind="exec")
     (event,) = [event for event in events if event.comm == name.encode()]
