@@ -116,9 +116,14 @@ def map_keys(fd: int, key_bytes: int, limit: int = 1_000_000) -> Iterator[bytes]
 
 @functools.cache
 def possible_cpus() -> int:
-    """How many CPUs a per-CPU value has (``/sys/devices/system/cpu/possible``, a list such as ``0-3,8``)."""
-    text = Path("/sys/devices/system/cpu/possible").read_text().strip()
-    return int(text.rsplit(",", 1)[-1].rsplit("-", 1)[-1]) + 1
+    """
+    How many CPUs a per-CPU value has: as many as are possible, whatever their numbers.
+
+    Source:
+        ``/sys/devices/system/cpu/possible``, a list such as ``0-3,8``; bpf_percpu_array_copy() in kernel/bpf/arraymap.c leaves no gaps.
+    """
+    ranges = [part.partition("-") for part in Path("/sys/devices/system/cpu/possible").read_text().strip().split(",")]
+    return sum(int(last or first) - int(first) + 1 for first, _, last in ranges)
 
 
 class RingBuffers:
