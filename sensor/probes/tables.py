@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _FAMILIES: tuple[tuple[int, ...], ...] = ((0,), (1,), (2,), (10,), (2, 10))
 """What each index of the array ``family`` stands for: other, unix, inet, inet6, IPv4-mapped (both)."""
+_KNOWN_FAMILIES = frozenset({1, 2, 10})
+"""Families with an index of their own; whoever names another cannot be held exactly."""
 _NAMED_ROOM = NAME_BYTES + 1
 _COMM_BYTES = 15
 _V4_PREFIX = bytes(10) + b"\xff\xff"
@@ -224,6 +226,7 @@ def build(clauses: Sequence[Clause], *, canaries: int = 0) -> KindTables:
     arrays["outcome"] = _direct(columns[Dimension.OUTCOME], ((0,), (1,)))
     arrays["access"] = _direct(columns[Dimension.ACCESS], ((0,), (1,), (2,), (3,)))
     arrays["family"] = _direct(columns[Dimension.FAMILY], _FAMILIES)
+    arrays["family"][0] |= sum(1 << bit for bit, constraint in columns[Dimension.FAMILY].bound if not _KNOWN_FAMILIES.issuperset(constraint.values))
     with_peer = sum({1 << bit for d in (Dimension.ADDRESS, Dimension.PORT) for bit, constraint in columns[d].bound if not constraint.negated})
     arrays["family"][:2] = [mask & ~with_peer for mask in arrays["family"][:2]]  # only inet has addresses and ports
     arrays["creation"] = _direct(columns[Dimension.CREATION], [(i,) for i in range(16)])
