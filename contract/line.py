@@ -16,6 +16,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, cast
 
+import orjson
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -64,7 +66,7 @@ def to_line(finding: Mapping[str, Any]) -> tuple[bytes, bool]:
 
     *finding* is not changed. Members that lost something here are named in the line's ``cut``.
     """
-    line = _json(finding).encode("utf-8", "backslashreplace")
+    line = _line(finding)
     if len(line) < LINE_BYTES:
         return line + b"\n", False
     smaller = _copy(finding)
@@ -76,6 +78,15 @@ def to_line(finding: Mapping[str, Any]) -> tuple[bytes, bool]:
     for member in list(_texts(smaller, ())):
         _shorten(smaller, member, _LAST_RESORT_BYTES)
     return _json(smaller).encode("utf-8", "backslashreplace") + b"\n", True
+
+
+def _line(value: object) -> bytes:
+    """Write what nearly every finding is, printable ASCII, by the fast encoder; the rest the careful way."""
+    try:
+        line = orjson.dumps(value)
+    except TypeError:  # a lone surrogate, which JSON has no form for
+        return _json(value).encode("utf-8", "backslashreplace")
+    return line if line.isascii() and line.decode().isprintable() else _json(value).encode("utf-8", "backslashreplace")
 
 
 def _json(value: object) -> str:

@@ -155,19 +155,18 @@ class FindingBuilder:
         redactor = context.redactor
         flags: int = event.flags
         args = [lossless(arg) for arg in event.cmdline.removesuffix(b"\0").split(b"\0")] if event.cmdline else []
-        redacted = redactor.args(args, cut=bool(flags & _CMDLINE_CUT))
-        seen = event
-        if redacted is not None:
-            seen = copy.copy(event)
-            seen.cmdline = b"".join(raw(arg) + b"\0" for arg in redacted)
-            args = redacted
-        output = redactor.text(_encodable(rule.render(seen)))
+        act = ACTS[event.kind_name](event)
+        process = self._process(event, args)
+        joined = "\0".join((*args, *_paths(process, act)))
+        if not flags & _CMDLINE_CUT and redactor.is_quiet(joined):
+            output = _encodable(rule.render(event))
+        else:
+            output, args = self._redacted(event, rule, args)
+            process = self._process(event, args)
+            _redact_paths(redactor, process, act)
         flag_names, cut = _flag_names(flags)
         if len(output) > OUTPUT_CHARACTERS:
             output, cut = output[:OUTPUT_CHARACTERS], (*cut, "output")
-        process = self._process(event, args)
-        act = ACTS[event.kind_name](event)
-        _redact_paths(redactor, process, act)
         workload = event.workload
         done = verdict.mitigation if verdict.mitigation == "log" else None
         at = wall_text(context.clock, event.ts_ns)
@@ -203,6 +202,17 @@ class FindingBuilder:
             "flags": list(flag_names),
             "cut": list(cut),
         }
+
+    def _redacted(self, event: Any, rule: MatchedRule, args: list[str]) -> tuple[str, list[str]]:  # noqa: ANN401  # event classes are generated
+        """The rule's message and the arguments, without secrets: the message is rendered from a redacted event."""
+        redactor = self._context.redactor
+        redacted = redactor.args(args, cut=bool(event.flags & _CMDLINE_CUT))
+        seen = event
+        if redacted is not None:
+            seen = copy.copy(event)
+            seen.cmdline = b"".join(raw(arg) + b"\0" for arg in redacted)
+            args = redacted
+        return redactor.text(_encodable(rule.render(seen))), args
 
     def _process(self, event: Any, args: list[str]) -> Process:  # noqa: ANN401  # event classes are generated
         return {
@@ -267,12 +277,15 @@ _PROCESS_PATHS = ("exe", "cwd")
 _ACT_PATHS = ("path", "asked", "fs_path", "interpreter")
 
 
+def _paths(process: Process, act: object) -> list[str]:
+    holders = (cast("dict[str, Any]", process), cast("dict[str, Any]", act))
+    return [holder[name] for holder, names in zip(holders, (_PROCESS_PATHS, _ACT_PATHS), strict=True) for name in names if holder.get(name)]
+
+
 def _redact_paths(redactor: Redactor, process: Process, act: object) -> None:
     """Redact what is a path, in place. One search for all of them, because almost never is there a secret in one."""
-    holders = (cast("dict[str, Any]", process), cast("dict[str, Any]", act))
-    paths = [holder[name] for holder, names in zip(holders, (_PROCESS_PATHS, _ACT_PATHS), strict=True) for name in names if holder.get(name)]
-    if redactor.may_hold_secret("\0".join(paths)):
-        for holder, names in zip(holders, (_PROCESS_PATHS, _ACT_PATHS), strict=True):
+    if redactor.may_hold_secret("\0".join(_paths(process, act))):
+        for holder, names in ((cast("dict[str, Any]", process), _PROCESS_PATHS), (cast("dict[str, Any]", act), _ACT_PATHS)):
             for name in names:
                 if holder.get(name):
                     holder[name] = redactor.path(holder[name])

@@ -192,6 +192,10 @@ class Redactor:
         """Tell whether `path` could change any of the paths in *joined* (they are joined by NUL): one search for many."""
         return self._enabled and self._shape_trigger.search(joined) is not None
 
+    def is_quiet(self, joined: str) -> bool:
+        """Tell whether nothing in *joined* (arguments and paths, joined by NUL) could be a secret: one search, which is all that most findings need."""
+        return not self._enabled or self._trigger.search(joined) is None
+
     def _command(self, words: list[str], depth: int, whole: Sequence[str] = ()) -> list[str]:
         """Redact a list of arguments, or of a script's words; *whole* has the words with their quotes."""
         done: list[str] = []

@@ -32,6 +32,7 @@ OWNERS = {
     "bcc": {"sensor/adapters/kernel.py"},
     "kubernetes": {"sensor/adapters/cluster.py"},
     "msgpack": {"sensor/adapters/wire.py"},
+    "orjson": {"contract/line.py"},
     "prometheus_client": {"sensor/adapters/metrics.py"},
     "psutil": {"sensor/adapters/processes.py"},
     "pyroute2": {"sensor/adapters/netlink.py"},
