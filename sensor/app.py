@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gc
 import os
-import selectors
+import select
 import signal
 import sys
 from contextlib import suppress
@@ -172,16 +172,17 @@ class Agent:
         gc.collect()
         gc.freeze()  # what start-up made stays for good: the collector need not walk it, nor touch its pages, while an act waits
         gc.set_threshold(*_COLLECT)
-        selector = selectors.DefaultSelector()
-        for fd in self.kernel.stream.epoll_fds:
-            selector.register(fd, selectors.EVENT_READ, self._drain)
+        calls: dict[int, Callable[[], object]] = dict.fromkeys(self.kernel.stream.epoll_fds, self._drain)
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         before = signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, lambda _number, _frame: None)
-        selector.register(wake_read, selectors.EVENT_READ, lambda: self._signals(os.read(wake_read, 64)))
+        calls[wake_read] = lambda: self._signals(os.read(wake_read, 64))
         if self._watch:
-            selector.register(self._watch.fd, selectors.EVENT_READ, self._changed)
+            calls[self._watch.fd] = self._changed
+        poll = select.epoll(flags=select.EPOLL_CLOEXEC)
+        for fd in calls:
+            poll.register(fd, select.EPOLLIN)
         self._log.info(
             "watching",
             rules=len(self.ruleset.rules),
@@ -190,12 +191,12 @@ class Agent:
         )
         try:
             while not self._stop:
-                for key, _ready in selector.select(self._timeout_s()):
-                    key.data()
+                for fd, _ready in poll.poll(self._timeout_s()):
+                    calls[fd]()
                 self._due()
         finally:
             signal.set_wakeup_fd(before)
-            selector.close()
+            poll.close()
             os.close(wake_read)
             os.close(wake_write)
             self.close()

@@ -142,7 +142,7 @@ class RingBuffers:
             raise OSError(ctypes.get_errno(), "the ring buffer cannot be mapped")
         for fd in fds[1:]:
             _checked(library().ring_buffer__add(self._ring, fd, self._callback, None))
-        self.epoll_fds: tuple[int, ...] = (_checked(library().ring_buffer__epoll_fd(self._ring)),)
+        self.epoll_fds = fds  # a ring is readable by itself: libbpf's epoll descriptor inside the agent's would be a second waking
 
     def consume(self) -> None:
         """Take what is there, until the receiver has enough."""
