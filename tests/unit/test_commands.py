@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import http.server
+import json
+import tarfile
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from sensor import commands
+from sensor.core.errors import EnvironmentRefusal, OffsetsUnknown, UsageError
+from tests.unit.ruleset.documents import rule
+
+
+@pytest.fixture
+def served():
+    """A status port that answers as told: path → (status, body)."""
+    answers = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body = answers.get(self.path, (404, b""))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_address[1], answers
+        server.shutdown()
+        thread.join()
+
+
+def test_status_shows_the_worst_first(served, capsys):
+    """Each rule with its state and reason, as the running sensor says."""
+    port, answers = served
+    answers["/rules"] = (200, json.dumps({"R-1": {"status": "active", "reason": ""}, "R-2": {"status": "blind", "reason": "no probe\x1b"}}).encode())
+    assert commands.rules(SimpleNamespace(action="status", status_port=port)) == 0
+    out = capsys.readouterr().out
+    assert out.index("R-2") < out.index("R-1")
+    assert "no probe\\x1b" in out
+
+
+@pytest.mark.parametrize("body", [b"hello", b"[]", b'{"R": 1}', b'{"R": {"status": "odd", "reason": ""}}', b"null", b"\xff"])
+def test_something_else_on_the_port_is_told_as_such(served, body):
+    """Whatever answers there, it is one message."""
+    port, answers = served
+    answers["/rules"] = (200, body)
+    with pytest.raises(EnvironmentRefusal, match=str(port)):
+        commands.rules(SimpleNamespace(action="status", status_port=port))
+
+
+def test_nobody_on_the_port_is_told_as_such():
+    """With how to start it."""
+    with pytest.raises(EnvironmentRefusal, match="no sensor answers") as caught:
+        commands.rules(SimpleNamespace(action="status", status_port=1))
+    assert "--status-port" in caught.value.hint
+
+
+def test_not_ready_is_an_answer(served):
+    """A 503 has a body, and the support archive wants it."""
+    port, answers = served
+    answers["/readyz"] = (503, b'{"ready": false}')
+    assert commands._ask(port, "/readyz") == '{"ready": false}'
+
+
+@pytest.fixture
+def rules(tmp_path):
+    """A folder with one rule."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "a.yaml").write_text(rule("evt.type = openat", name="of opens"))
+    return tmp_path / "rules"
+
+
+def test_list_shows_each_rule_for_people_and_machines(rules, capsys):
+    """The same rows."""
+    assert commands.rules(SimpleNamespace(action="list", paths=[rules], json=False)) == 0
+    assert "of opens" in capsys.readouterr().out
+    assert commands.rules(SimpleNamespace(action="list", paths=[rules], json=True)) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == ["of opens"]
+
+
+def test_explain_shows_the_function_or_says_that_there_is_no_such_rule(rules, capsys):
+    """By id or name."""
+    assert commands.rules(SimpleNamespace(action="explain", rules=[rules], rule="of opens")) == 0
+    assert "def " in capsys.readouterr().out
+    with pytest.raises(UsageError, match="nonesuch"):
+        commands.rules(SimpleNamespace(action="explain", rules=[rules], rule="nonesuch"))
+
+
+def test_check_answers_with_the_documented_code(rules, capsys):
+    """0 when all is well, 3 with mistakes, which are told."""
+    assert commands.rules(SimpleNamespace(action="check", paths=[rules])) == 0
+    (rules / "b.yaml").write_text(rule("no.such = 1", name="bad"))
+    assert commands.rules(SimpleNamespace(action="check", paths=[rules])) == 3
+    assert "no.such" in capsys.readouterr().out
+
+
+def test_version_tells_both_ways(capsys):
+    """Text and JSON have the same values."""
+    assert commands.version(as_json=True) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert commands.version(as_json=False) == 0
+    assert said["scout"] in capsys.readouterr().out
+
+
+def test_offsets_are_written_or_printed(monkeypatch, tmp_path, capsys):
+    """A place that cannot be written is an error like any other; what is not known is passed on."""
+    monkeypatch.setattr("sensor.probes.offsets.resolve.resolve", SimpleNamespace)
+    monkeypatch.setattr("sensor.probes.offsets.tables.dump", lambda *_: "{}\n")
+    assert commands.offsets(None) == 0
+    assert capsys.readouterr().out == "{}\n"
+    assert commands.offsets(tmp_path / "o.json") == 0
+    assert (tmp_path / "o.json").read_text() == "{}\n"
+    with pytest.raises(UsageError, match="none"):
+        commands.offsets(tmp_path / "none" / "o.json")
+
+    def unknown():
+        raise OffsetsUnknown("x")
+
+    monkeypatch.setattr("sensor.probes.offsets.resolve.resolve", unknown)
+    with pytest.raises(OffsetsUnknown):
+        commands.offsets(None)
+
+
+def test_the_support_archive_leaves_out_what_cannot_be_had(monkeypatch, tmp_path, served, capsys):
+    """It is made all the same, and says what is not in it."""
+    port, answers = served
+    answers["/readyz"] = (503, b'{"ready": false}')
+    answers["/metrics"] = (200, b"scout_ready 0\n")
+    answers["/rules"] = (200, b"{}")
+
+    def unseen(_places):
+        raise EnvironmentRefusal("no /proc here")
+
+    monkeypatch.setattr("sensor.doctor.facts.gather", unseen)
+    assert commands.support(tmp_path / "s.tar.gz", port) == 0
+    out = capsys.readouterr().out
+    assert "left out: " in out
+    assert "doctor.json" in out
+    with tarfile.open(tmp_path / "s.tar.gz") as archive:
+        names = {name.rpartition("/")[2] for name in archive.getnames()}
+    assert {"ready.json", "counters.txt", "rules.json", "version.json"} <= names
+    assert "doctor.json" not in names
