@@ -267,6 +267,9 @@ class KernelSide:
 
     def take_canary(self, event: Any, masks: Mapping[str, int]) -> bool:  # noqa: ANN401  # the event classes are generated
         """Whether *event* is an act of the agent's own for itself; it is remembered then, and no rule's business."""
+        doer = event.ppid if event.kind_name == "exec" else event.tgid  # names are no proof: a canary's can be seen while it runs
+        if self.agent_tgid and event.kind_name != "exit" and doer != self.agent_tgid:
+            return False
         return self.canaries.take(event, masks.get(event.kind_name, 0))
 
     def close(self) -> None:

@@ -59,12 +59,31 @@ static __always_inline u32 path_start(const struct scratch *s)
 
 static __always_inline void walk_begin(struct scratch *s, void *dentry, void *vfsmount)
 {
+	u64 of_mount[2] = {}; /* mnt_root, mnt_sb: neighbours */
+
 	s->used = 0;
 	s->rounds = 0;
 	s->top_is_root = 0;
+	s->left = 0;
+	s->again = 0;
 	s->dentry = dentry;
-	s->mount = vfsmount ? vfsmount - OFF_mount__mnt : NULL;
-	s->mount_root = vfsmount ? pointer_at(vfsmount, OFF_vfsmount__mnt_root) : NULL;
+	s->mount = NULL;
+	if (vfsmount) {
+		s->mount = vfsmount - OFF_mount__mnt;
+		read_kernel(of_mount, sizeof(of_mount), vfsmount + OFF_vfsmount__mnt_root);
+	}
+	s->mount_root = (void *)of_mount[0];
+	s->first_sb = of_mount[1];
+}
+
+/*
+ * Whether a file whose mount shows its file system from the root has another path
+ * there: names came after that mount was left, and the same file system is mounted
+ * further up, too (mount --bind / /mnt, and chroot into it).
+ */
+static __always_inline int is_mounted_again(const struct scratch *s)
+{
+	return s->again && s->used >= s->left;
 }
 
 static __always_inline void walk_end(struct scratch *s)
@@ -139,9 +158,15 @@ static __always_inline int walk_step(struct scratch *s, u32 *cut, u32 *stamped, 
 			s->top_is_root = s->mount == s->ns_root;
 			return 1;
 		}
+		if (!s->left)
+			s->left = used + 1;
 		s->mount = (void *)above[0];
 		s->dentry = (void *)above[1];
-		s->mount_root = pointer_at(s->mount, OFF_mount__mnt + OFF_vfsmount__mnt_root);
+		above[0] = above[1] = 0;
+		read_kernel(above, sizeof(above), s->mount + OFF_mount__mnt + OFF_vfsmount__mnt_root); /* mnt_root, mnt_sb */
+		s->mount_root = (void *)above[0];
+		if (above[1] == s->first_sb)
+			s->again = 1;
 		return 0;
 	}
 	bytes = HEAD_LEN(&head);

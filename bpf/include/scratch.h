@@ -31,6 +31,9 @@ struct scratch {
 	void *ns_root;	  /* struct mount at the top of the task's mount namespace */
 	void *act_dentry; /* what the act was about */
 	void *act_root;	  /* the root of the mount it was reached through */
+	u64 first_sb;	  /* file system of the mount that the walk began in */
+	u32 left;	  /* used + 1 when the walk left that mount; 0 before */
+	u32 again;	  /* a mount further up is of the same file system */
 	u32 walk;	  /* enum walk */
 	u32 rounds;	  /* calls this walk has taken */
 	u32 used;	  /* bytes of the path built so far */

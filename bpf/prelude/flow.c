@@ -239,7 +239,7 @@ static __always_inline int act_walked(void *ctx, struct scratch *s, int raw, u32
 		common->flags |= exec ? FRAME_EXE_DELETED : FRAME_PATH_DELETED;
 	s->seen = s->base;
 	keep_built(s, &s->seen, table, cut);
-	if (!cut && s->act_root && pointer_at(s->act_root, OFF_dentry__d_parent) != s->act_root) {
+	if (!cut && s->act_root && (is_mounted_again(s) || pointer_at(s->act_root, OFF_dentry__d_parent) != s->act_root)) {
 		s->walk = WALK_FILESYSTEM;
 		walk_begin(s, s->act_dentry, NULL);
 		return next(ctx, s, raw, STAGE_WALK);

@@ -78,13 +78,30 @@ static __always_inline int may_have_dotdot(struct scratch *s, u32 where)
 	return found != 0;
 }
 
-static __always_inline int put_open(struct scratch *s, struct mask *mask, struct clause_table *table, int nr, long ret)
+/* The file that an open reached, as far as it can be seen. */
+struct reached {
+	void *dentry; /* NULL: there is none, or another thread closed the descriptor before the call's end */
+	void *vfsmount;
+	void *inode;
+	u32 flags;
+};
+
+/*
+ * Flags that an open file keeps as they were asked for. openat2's lie in memory
+ * that another thread may write after the call has read them: of a file that was
+ * opened, these are the file's own. What no file keeps stays as asked.
+ */
+#define KEPT (O_ACCMODE | O_PATH | 02000 /* O_APPEND */)
+
+static __always_inline int put_open(struct scratch *s, struct mask *mask, struct clause_table *table, int nr, long ret, const struct reached *reached)
 {
 	struct open_fields *fields = &s->frame.open.fields;
 	struct asked asked = {};
 	u32 where = tail_at(s);
 
 	read_asked(&asked, nr);
+	if (nr == NR_openat2 && reached->dentry)
+		asked.flags = (asked.flags & ~KEPT) | (reached->flags & KEPT);
 	fields->ret = ret;
 	fields->dirfd = asked.dirfd;
 	fields->open_flags = asked.flags;
@@ -99,14 +116,6 @@ static __always_inline int put_open(struct scratch *s, struct mask *mask, struct
 		return 0;
 	return 1;
 }
-
-/* The file that an open reached, as far as it can be seen. */
-struct reached {
-	void *dentry; /* NULL: there is none, or another thread closed the descriptor before the call's end */
-	void *vfsmount;
-	void *inode;
-	u32 flags;
-};
 
 /*
  * The dentry whose name the directory *parent* bears. At the top of a mount that
@@ -201,7 +210,7 @@ int on_open(void *ctx)
 	if (!s)
 		return 0;
 	where = tail_at(s);
-	if (!put_open(s, &mask, table, SYS_exit_nr(ctx), ret))
+	if (!put_open(s, &mask, table, SYS_exit_nr(ctx), ret, &reached))
 		return leave(s);
 	s->base = mask;
 	if (reached.dentry) {
