@@ -27,7 +27,7 @@ from sensor.core.log import logger
 from sensor.engine.aggregate import Aggregator
 from sensor.engine.findings import FindingBuilder, FindingContext
 from sensor.engine.redact import RedactConfig, Redactor
-from sensor.events.common import FrameFlag, Lane
+from sensor.events.common import Lane
 from sensor.events.decode import decode
 from sensor.events.dimensions import Profile
 from sensor.health.state import Health, ProbeStatus
@@ -57,8 +57,6 @@ SETTLE_S = 0.2
 
 SETTLE_MOST_S = 2.0
 """Longest wait for that quiet: files that change all the time keep no rules from being loaded."""
-
-_WORKLOAD_KNOWN = ~int(FrameFlag.WORKLOAD_UNKNOWN)
 
 _SHOWN_WORDS = 1500
 """Characters of clang's or the verifier's words that are shown: the end, where the reason is."""
@@ -261,7 +259,8 @@ class Agent:
         for frame in frames:
             try:
                 self._frame(frame)
-            except Exception as error:  # noqa: BLE001  # one of the loop's three places: an event must not end the agent
+            except Exception as error:  # noqa: BLE001  # one of the loop's places: an event must not end the agent
+                self.counters.add(Count.ENGINE_EVENT_FAILED)
                 self._failed("an event could not be handled", error)
 
     def _frame(self, frame: bytes) -> None:
@@ -288,8 +287,6 @@ class Agent:
             self._processes.gone(event.tgid, event.start_ns)
             return
         event.workload = self.workloads.lookup(event)
-        if event.workload.profile is not Profile.UNKNOWN:
-            event.flags &= _WORKLOAD_KNOWN  # the kernel did not know yet; the frame's own path told
         self.pipeline.handle(event)
 
     def _learned(self, cgroup_id: int, profile: Profile) -> None:

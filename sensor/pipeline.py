@@ -15,6 +15,8 @@ from sensor.core.counters import Count
 from sensor.engine.decide import BUILTIN, Verdict
 from sensor.engine.flood import FLOOD_RULE
 from sensor.engine.match import RULE_ERRORS
+from sensor.events.common import FrameFlag
+from sensor.events.dimensions import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
     Match = Callable[[Any, int], Iterable[MatchedRule]]
     """Event and its candidate bits → the rules that match."""
+
+
+_WORKLOAD_KNOWN = ~int(FrameFlag.WORKLOAD_UNKNOWN)
 
 
 class Pipeline:
@@ -56,6 +61,8 @@ class Pipeline:
 
     def handle(self, event: Any) -> None:  # noqa: ANN401  # the event classes are generated
         """Judge one event; ``workload`` and ``candidates`` are set. Bookkeeping frames other than floods are nobody's act."""
+        if event.workload.profile is not Profile.UNKNOWN:
+            event.flags &= _WORKLOAD_KNOWN  # the kernel did not know yet; the frame's own path told
         if event.kind_name == "flood":
             self._report(event, FLOOD_RULE)
         elif event.candidates and event.kind_name != "exit":

@@ -66,6 +66,8 @@ class Count(Enum):
     """Processes forgotten because the table was full."""
     ENGINE_QUEUE_FULL = ("engine", "queue_full", True)
     """Events that found no room on their way to the rules."""
+    ENGINE_EVENT_FAILED = ("engine", "event_failed", True)
+    """Events that could not be handled; the log says why."""
     ENGINE_RULE_FAILED = ("engine", "rule_failed", True)
     """Rules that failed on an event; the rule's status says more."""
     SINK_FAILED = ("sink", "failed", True)

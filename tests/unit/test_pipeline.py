@@ -8,8 +8,10 @@ import pytest
 from sensor.core.counters import Count, Counters
 from sensor.engine.aggregate import WINDOW_NS, Aggregator
 from sensor.engine.decide import Policy
+from sensor.events.common import FrameFlag
+from sensor.events.dimensions import Profile
 from sensor.pipeline import Pipeline
-from tests.unit.events_factory import make_event
+from tests.unit.events_factory import make_event, make_workload
 from tests.unit.finding_factory import make_builder, make_clock, make_rule
 
 S = 10**9
@@ -170,3 +172,12 @@ def test_the_sinks_finding_is_the_builders():
     running.pipeline._builder = SimpleNamespace(build=lambda event, rule, verdict: {"id": 1, "verdict": verdict.mitigation})
     running.pipeline.handle(make_event("open", ts_ns=S))
     assert running.sink.findings == [{"id": 1, "verdict": "log"}]
+
+
+@pytest.mark.parametrize(("container", "told"), [(True, []), (False, ["workload_unknown"])])
+def test_a_workload_that_is_known_by_now_is_known(container, told):
+    """The kernel did not know the cgroup yet, the frame's own path told: the finding of a run and of its replay says the same."""
+    running = Running(make_rule())
+    workload = make_workload(Profile.CONTAINER if container else Profile.UNKNOWN)
+    running.pipeline.handle(make_event("open", ts_ns=S, flags=int(FrameFlag.WORKLOAD_UNKNOWN), workload=workload))
+    assert running.sink.findings[0]["flags"] == told
