@@ -157,7 +157,7 @@ def test_the_block_has_the_generation_in_front():
         ([()] * 257, "257 clauses, the kernel has bits for 256"),
         ([(is_(Dimension.LEAF, b"a"), not_(Dimension.LEAF, b"b"))], "two constraints on leaf"),
         ([is_(Dimension.COMM, *(b"c%d" % number for number in range(3000)))], "3000 names, the kernel's table is meant for 2048"),
-        ([is_(Dimension.PATH, *(PathPattern(b"/%d" % number, exact=True) for number in range(5000)))], "5000 path patterns, .* meant for 4096"),
+        ([is_(Dimension.PATH, *(PathPattern(b"/%d" % number, exact=True) for number in range(5000)))], r"5000 path patterns, .* meant for 4096"),
         ([is_(Dimension.ADDRESS, *(IPv4Network(number) for number in range(5000)))], "5000 addresses, the kernel's table is meant for 4096"),
     ],
 )
