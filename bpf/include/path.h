@@ -77,13 +77,20 @@ static __always_inline void walk_begin(struct scratch *s, void *dentry, void *vf
 }
 
 /*
- * Whether a file whose mount shows its file system from the root has another path
- * there: names came after that mount was left, and the same file system is mounted
- * further up, too (mount --bind / /mnt, and chroot into it).
+ * Whether the file's path in its file system is another one, though its mount shows
+ * that from the root: names came after the mount was left. That says something
+ * where the file system is mounted further up, too (mount --bind / /mnt, and chroot
+ * into it), and where it is the node's root (a container that has / as a volume).
  */
-static __always_inline int is_mounted_again(const struct scratch *s)
+static __always_inline int is_mounted_again(const struct scratch *s, u32 root_device)
 {
-	return s->again && s->used >= s->left;
+	if (!s->left || s->used < s->left)
+		return 0;
+#ifdef OFF_super_block__s_dev
+	if (root_device && u32_at((void *)s->first_sb, OFF_super_block__s_dev) == root_device)
+		return 1;
+#endif
+	return s->again;
 }
 
 static __always_inline void walk_end(struct scratch *s)

@@ -223,7 +223,8 @@ static __always_inline int act_walked(void *ctx, struct scratch *s, int raw, u32
 {
 	struct clause_table *table = table_at(s->slot);
 	struct frame_common *common = &s->frame.common;
-	int exec = is_exec(s);
+	int exec = is_exec(s), zero = 0;
+	struct settings *set = settings.lookup(&zero);
 
 	if (!table)
 		return leave(s);
@@ -239,7 +240,7 @@ static __always_inline int act_walked(void *ctx, struct scratch *s, int raw, u32
 		common->flags |= exec ? FRAME_EXE_DELETED : FRAME_PATH_DELETED;
 	s->seen = s->base;
 	keep_built(s, &s->seen, table, cut);
-	if (!cut && s->act_root && (is_mounted_again(s) || pointer_at(s->act_root, OFF_dentry__d_parent) != s->act_root)) {
+	if (!cut && s->act_root && (is_mounted_again(s, set ? set->root_device : 0) || pointer_at(s->act_root, OFF_dentry__d_parent) != s->act_root)) {
 		s->walk = WALK_FILESYSTEM;
 		walk_begin(s, s->act_dentry, NULL);
 		return next(ctx, s, raw, STAGE_WALK);

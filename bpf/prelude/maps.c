@@ -46,6 +46,8 @@ struct settings {
 	u32 tell_exits;
 	u64 ns_per_token[2];  /* by lane */
 	u64 bucket_ns[2];     /* by lane: tokens a full bucket holds, as time */
+	u32 root_device;      /* the node's root file system, major << 20 | minor; 0 when not known */
+	u32 gap_;
 };
 
 /* A connect between the kernel's SYN and the call's end. */

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from sensor.adapters import libbpf
 from sensor.core.errors import EnvironmentRefusal, ProbeError
+from sensor.core.privileges import read_text
 from sensor.events.losses import Loss
 from sensor.events.registry import KINDS
 from sensor.probes.loader import MAX_WORDS_BYTES, Answer, Job, send
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
-_SETTINGS = struct.Struct("<II2Q2Q")
+_SETTINGS = struct.Struct("<II2Q2QII")
 _BUCKET = struct.Struct("<QQQQ")
 _BUCKET_KEY = struct.Struct("<QII")
 _MAX_FDS = 200
@@ -71,7 +72,7 @@ class Session:
         """Tell the programs who the agent is, and what a workload may send."""
         per_token = [1_000_000_000 // rate for rate in buckets.rate_per_s]
         depth = [cost * burst for cost, burst in zip(per_token, buckets.burst, strict=True)]
-        libbpf.map_update(self.maps["settings"], _U32.pack(0), _SETTINGS.pack(self_tgid, 1, *per_token, *depth))
+        libbpf.map_update(self.maps["settings"], _U32.pack(0), _SETTINGS.pack(self_tgid, 1, *per_token, *depth, root_device(), 0))
         for lane in range(len(per_token)):  # the bucket that workloads share when there is no room for their own is there from the start
             key = _BUCKET_KEY.pack(0, lane, 0)
             if libbpf.map_lookup(self.maps["buckets"], key, _BUCKET.size) is None:
@@ -123,6 +124,20 @@ class Session:
         for fd in self.maps.values():
             os.close(fd)
         self.maps.clear()
+
+
+def root_device(proc: Path = Path("/proc")) -> int:
+    """
+    Device of the node's root file system as the kernel has it (super_block.s_dev: major << 20 | minor); 0 when it cannot be had.
+
+    Of process 1, whose root is the node's where we see the node's processes; mountinfo (proc(5)) shows s_dev, which stat(2) does not on btrfs.
+    """
+    for line in reversed((read_text(proc / "1" / "mountinfo") or "").splitlines()):  # the last one lies on top
+        words = line.split(" ", 5)
+        numbers = words[2].split(":") if len(words) > 4 and words[4] == "/" else []  # noqa: PLR2004  # id, parent, device, root, mount point
+        if len(numbers) == 2 and all(number.isdecimal() for number in numbers):  # noqa: PLR2004  # major:minor
+            return (int(numbers[0]) << 20 | int(numbers[1])) & 0xFFFFFFFF
+    return 0
 
 
 class LoaderProcess:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -96,3 +97,19 @@ def test_a_canarys_name_hides_nobody(side, tmp_path):
     assert event.candidates & masks["exec"]
     assert not side.kernel.take_canary(event, masks)
     assert not side.kernel.take_canary(SimpleNamespace(kind_name="connect", tgid=event.tgid, ns_tgid=os.getpid(), dport=0, candidates=-1), masks)
+
+
+def test_a_container_with_the_nodes_root_as_a_volume_shows_the_nodes_path(side, tmp_path, name, in_own_mounts):
+    """A mount namespace whose root is another file system, with / of the node below it: the file has the node's path, too."""
+    path, root = tmp_path.resolve() / name, tmp_path.resolve() / "root"
+    path.write_text("content")
+    root.mkdir()
+    if path.stat().st_dev != Path("/").stat().st_dev:
+        pytest.skip("temporary files do not lie on the root file system")
+    side.watch(clause("open", is_(Dimension.OUTCOME, Outcome.SUCCEEDED), is_(Dimension.LEAF, name.encode()), is_(Dimension.PATH, exactly(path))))
+    words = (
+        'mount -t tmpfs none "$1"; cd "$1"; mkdir host old; mount --bind / host; for each in /lib* /usr /bin; do ln -s "host$each" .; done;'
+        'pivot_root . old; cat "/host$2"'
+    )
+    event = side.one(lambda: in_own_mounts(words, root, path), "open")
+    assert (event.path, event.fs_path) == (b"/host" + os.fsencode(path), os.fsencode(path)), describe(event)

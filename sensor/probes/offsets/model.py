@@ -34,7 +34,7 @@ _BYTES_4 = frozenset(
         "cred.cap_permitted", "cred.cap_effective", "mnt_namespace.ns.inum", "pid_namespace.ns.inum",
         "user_namespace.ns.inum", "net.ns.inum", "fdtable.max_fds", "file.f_flags", "dentry.d_name.len",
         "sock.__sk_common.skc_daddr", "sock.__sk_common.skc_rcv_saddr", "sock.__sk_common.skc_v6_daddr",
-        "sock.__sk_common.skc_v6_rcv_saddr", "unix_address.len", "pid.numbers",
+        "sock.__sk_common.skc_v6_rcv_saddr", "unix_address.len", "pid.numbers", "super_block.s_dev",
     }
 )  # fmt: skip
 """Members by their alignment; all others are pointers or longs."""

@@ -60,6 +60,7 @@ WANTED: tuple[Wanted, ...] = (
     *_members("dentry", "d_hash.pprev", "d_parent", "d_name.len", "d_name.name"),
     Wanted("dentry", ("d_iname", "d_shortname"), optional=True),  # renamed in 6.14; where short names lie, in the dentry itself
     *_members("vfsmount", "mnt_root"),
+    Wanted("super_block", ("s_dev",), optional=True),  # without it a container that mounts the node's root shows the container's paths alone
     *_members("mount", "mnt", "mnt_parent", "mnt_mountpoint"),
     *_members("css_set", "subsys", "dfl_cgrp"),
     *_members("cgroup_subsys_state", "cgroup"),
