@@ -51,11 +51,11 @@ _EXIT_CODES = {4: EnvironmentRefusal, 5: ProbeError}
 class Buckets:
     """Token buckets that every workload has, by lane (common, reserved)."""
 
-    rate_per_s: tuple[int, int] = (2000, 500)
+    rate_per_s: tuple[int, int] = (1000, 250)
     """Frames a second that a workload may send for long. Too small shows as ``bucket_…`` losses and flood findings."""
 
-    burst: tuple[int, int] = (4000, 1000)
-    """Frames that it may send at once after being quiet."""
+    burst: tuple[int, int] = (1000, 250)
+    """Frames that it may send at once after being quiet: a third of a lane's room, so that one workload never fills it alone."""
 
 
 @dataclass(slots=True)

@@ -145,7 +145,8 @@ def test_a_full_ring_is_counted_and_the_other_lane_goes_on(session_side, driver,
     dropped = lost(side, before)
     assert set(dropped) == {"ring_full_common"}
     events += side.drain()
-    assert sum(bool(event.candidates & 1) for event in events) + dropped["ring_full_common"] == count
+    unheard = 1 - sum(event.kind_name == "exit" for event in events)  # the driver's own end may have found the ring full, too
+    assert sum(bool(event.candidates & 1) for event in events) + dropped["ring_full_common"] == count + unheard
     assert [event.lane for event in events if event.candidates & 2] == [Lane.RESERVED]
     assert lost(side, before) == dropped
     if not side.kernel.features.ringbuf:
