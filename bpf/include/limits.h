@@ -8,7 +8,7 @@
 #define ANCESTOR_MASK 7	      /* MAX_ANCESTORS - 1 */
 #define PENDING_MAX 4096      /* connects between SYN and the call's end; one per thread */
 #define WORKLOADS_MAX 16384   /* cgroups told by the agent; 250 pods have about 1,000 */
-#define BUCKETS_MAX 4096      /* workloads with a bucket of their own; more share one */
+#define BUCKETS_MAX 4096      /* two for a workload, one a lane; the longest unused gives its place away, and comes back full */
 #define TRACKED_MAX 8192      /* processes whose end the agent wants to hear of; the oldest are forgotten */
 #define COMMON_PAGES 256      /* 1 MiB: about 1,000 long frames, one burst */
 #define RESERVED_PAGES 128    /* 512 KiB that no common frame can take */

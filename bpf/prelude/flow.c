@@ -99,7 +99,7 @@ static __always_inline int spend(struct scratch *s, u64 cgroup, u32 lane)
 		buckets.update(&key, &fresh);
 		bucket = buckets.lookup(&key);
 	}
-	if (!bucket) { /* no room for another: the one that all of those share */
+	if (!bucket) { /* every place is being written elsewhere: the one that all of those share */
 		key.cgroup = 0;
 		bucket = buckets.lookup(&key);
 		if (!bucket)

@@ -81,7 +81,7 @@ BPF_F_TABLE("lpm_trie", struct address_key, struct mask, addresses_shape, PATHS_
 BPF_ARRAY_OF_MAPS(addresses, "addresses_shape", GENERATIONS);
 
 BPF_TABLE("hash", u64, u32, workloads, WORKLOADS_MAX);
-BPF_TABLE("hash", struct bucket_key, struct bucket, buckets, BUCKETS_MAX);
+BPF_TABLE("lru_hash", struct bucket_key, struct bucket, buckets, BUCKETS_MAX); /* cgroups come and go, nobody clears up behind them */
 BPF_ARRAY(settings, struct settings, 1);
 BPF_PERCPU_ARRAY(losses, u64, LOSSES);
 BPF_PERCPU_ARRAY(sent, u64, 16); /* frames handed to the transport, by kind and lane: kind * 2 + lane */

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from sensor.events.common import FrameFlag
-from sensor.events.dimensions import Dimension, Outcome
+from sensor.adapters import libbpf
+from sensor.events.common import FrameFlag, Lane
+from sensor.events.dimensions import Dimension, Outcome, Profile
 from tests.bpf.live import below, clause, describe, exactly, is_, opened
 
 # The memory that holds the flags is a page of the file that the call truncates: when the call ends it cannot be read any more.
@@ -113,3 +116,16 @@ def test_a_container_with_the_nodes_root_as_a_volume_shows_the_nodes_path(side, 
     )
     event = side.one(lambda: in_own_mounts(words, root, path), "open")
     assert (event.path, event.fs_path) == (b"/host" + os.fsencode(path), os.fsencode(path)), describe(event)
+
+
+def test_cgroups_that_are_no_more_leave_no_workload_without_a_bucket(session_side, driver, tmp_path, name, make_cgroup):
+    """After more cgroups than the kernel has buckets for, a new one still has its own: nobody's flood drowns it."""
+    path, maps, cgroup = tmp_path.resolve() / name, session_side.kernel.session.maps, make_cgroup("late")
+    path.write_text("content")
+    for gone in range(1, 5000):
+        with suppress(OSError):  # a map that only fills says so
+            libbpf.map_update(maps["buckets"], struct.pack("<QII", 1 << 60 | gone, 0, 0), bytes(32))
+    session_side.kernel.session.set_profile(cgroup.id, Profile.CONTAINER)
+    session_side.watch(opened(name))
+    session_side.after(lambda: driver("put", cgroup.procs, "0", "open", path, 0, 0), kind="open")
+    assert libbpf.map_lookup(maps["buckets"], struct.pack("<QII", cgroup.id, Lane.COMMON, 0), 32) is not None
