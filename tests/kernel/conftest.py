@@ -24,8 +24,13 @@ from kernels.run.guest import CHECKOUT, run_in_guest
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORM_SECONDS = 840  # the live tests take about a minute on the machine itself; the group's limit in ci/test holds two of these
+FORM_SECONDS = 1_200  # the group's limit in ci/test holds two of these
 BOOT_SECONDS = 120  # three seconds in fact
+
+GUEST_TESTS = " ".join(
+    f"tests/bpf/test_{name}.py" for name in ("programs", "offsets", "identity", "open", "exec", "connect", "exit", "classify", "generations")
+)
+"""What depends on the kernel. The agent as a process does not, and each of its starts takes most of a minute in an emulated machine."""
 
 KERNELS = [kernel for kernel in load_matrix(MATRIX.read_text(), MATRIX.name).kernels if kernel.ci]
 
@@ -85,7 +90,7 @@ def guest(request) -> Guest:
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
     seconds = int(os.environ.get("SCOUT_GUEST_SECONDS") or FORM_SECONDS)
-    tests = os.environ.get("SCOUT_GUEST_TESTS") or "tests/bpf"
+    tests = os.environ.get("SCOUT_GUEST_TESTS") or GUEST_TESTS
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with (results / "console.log").open("w") as console, capture.global_and_fixture_disabled():
 
@@ -96,7 +101,7 @@ def guest(request) -> Guest:
         done = run_in_guest(
             suite=kernel.suite,
             package=kernel.package,
-            command=f".venv/bin/python -m tests.kernel.inside /results {tests} {seconds}",
+            command=f".venv/bin/python -m tests.kernel.inside /results '{tests}' {seconds}",
             results=results,
             timeout_s=2 * seconds + BOOT_SECONDS,
             say=say,

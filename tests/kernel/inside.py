@@ -58,7 +58,7 @@ def run_form(form: str, results: Path, tests: str, seconds: str, environment: di
     report = results / form
     report.mkdir()
     print(f"guest: form {form}", flush=True)  # noqa: T201  # to the console
-    pytest = [sys.executable, "-m", "pytest", tests, "-p", "no:cacheprovider", "-vv", "--durations=5", "-o", "faulthandler_timeout=300"]
+    pytest = [sys.executable, "-m", "pytest", *tests.split(), "-p", "no:cacheprovider", "-vv", "--durations=5", "-o", "faulthandler_timeout=300"]
     done = subprocess.run(
         ["timeout", "--signal=INT", "--kill-after=30", seconds, *pytest, f"--junit-xml={report / 'junit.xml'}"],
         env={**os.environ, "SCOUT_SLOW": SLOW, "SCOUT_REPORT": str(report), **environment},

@@ -150,9 +150,7 @@ opens = st.builds(
     comm=comms,
     pcomm=comms,
 )
-patterns = st.builds(
-    PathPattern, path=st.one_of(file_paths, st.builds(lambda path, end: path[:end], file_paths, st.integers(0, 140))), exact=st.booleans()
-)
+patterns = st.builds(PathPattern, path=st.one_of(file_paths, st.builds(lambda path, end: path[:end], file_paths, st.integers(0, 140))), exact=st.booleans())
 OPEN_VALUES = {
     Dimension.OUTCOME: st.integers(0, 1),
     Dimension.ACCESS: st.integers(0, 3),
