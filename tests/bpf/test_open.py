@@ -379,7 +379,7 @@ def test_a_string_rewritten_during_the_open_does_not_lie(side, driver, name, roo
     second.write_text("second")
     side.watch(clause("open", is_(Dimension.OUTCOME, 0), is_(Dimension.LEAF, os.fsencode(first.name), os.fsencode(second.name))))
     words = {}
-    events = side.during(lambda: words.update(driver("race", fewer(2000), first, second)), kind="open")
+    events = side.during(lambda: words.update(driver("race", fewer(1500), first, second)), kind="open")
     inodes = {first.stat().st_ino: os.fsencode(first), second.stat().st_ino: os.fsencode(second)}
     assert [event.path for event in events] == [inodes[event.inode] for event in events]
     told = [sum(event.path == os.fsencode(path) for event in events) for path in (first, second)]

@@ -198,6 +198,7 @@ static void race(void)
 		fstat(fd, &st);
 		of[st.st_ino == b.st_ino] += 1;
 		close(fd);
+		usleep(300); /* the buffers are to be emptied in time */
 	}
 	stop = 1;
 	pthread_join(thread, NULL);
