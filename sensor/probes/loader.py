@@ -61,9 +61,11 @@ class Job:
 
 @dataclass(slots=True)
 class Answer:
-    """What became of it. Descriptors follow in the order of ``maps`` and then ``links``."""
+    """What became of it. Descriptors follow in the order of ``maps``, ``programs`` and then ``links``."""
 
     maps: list[str] = field(default_factory=list)
+    programs: list[str] = field(default_factory=list)
+    """Functions that hooks call: the kernel counts, at their descriptors, the times it left them out."""
     links: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     """Probe → why it is not there, in clang's or the verifier's words."""
@@ -105,12 +107,14 @@ class _Programs:
     dump: str
     instructions: dict[str, int] = field(default_factory=dict)
     code: dict[str, tuple[bool, bytes]] = field(default_factory=dict)
+    fds: dict[str, int] = field(default_factory=dict)
 
     def load(self, unit: _Unit, function: str, *, raw: bool) -> int:
         fd: int = unit.load(function, raw=raw)
         code = unit.instructions(function)
         self.instructions[function] = len(code) // _INSTRUCTION_BYTES
         self.code[function] = (raw, code)
+        self.fds[function] = fd
         if self.dump:
             (Path(self.dump) / f"{function}.bpf").write_bytes(code)
         return fd
@@ -201,10 +205,12 @@ def _attach(unit: _Unit, probes: list[Probe], features: Features, programs: _Pro
     return links
 
 
-def _answer(answer: Answer, unit: _Unit, links: list[tuple[str, int]], features: Features) -> tuple[Answer, list[int]]:
+def _answer(answer: Answer, unit: _Unit, programs: _Programs, links: list[tuple[str, int]], features: Features) -> tuple[Answer, list[int]]:
     answer.maps = [*MAPS, "raw_stages"] if features.raw_tracepoint else list(MAPS)
+    answer.programs = [name for name in programs.fds if not name.removeprefix("raw_").startswith("stage_")]
     answer.links = [name for name, _ in links]
-    return answer, [unit.map_fd(name) for name in answer.maps] + [fd for _, fd in links]
+    fds = [unit.map_fd(name) for name in answer.maps] + [programs.fds[name] for name in answer.programs]
+    return answer, fds + [fd for _, fd in links]
 
 
 def _key(job: Job) -> str:
@@ -226,7 +232,7 @@ def _load_stored(job: Job, features: Features, key: str) -> tuple[Answer, list[i
         unit = image.StoredUnit(stored)
         programs = _Programs(job.dump, answer.instructions)
         links = _attach(unit, [probe for probe in PROBES if probe.name in job.probes], features, programs, refuse)
-        return _answer(answer, unit, links, features)
+        return _answer(answer, unit, programs, links, features)
     return None
 
 
@@ -255,7 +261,7 @@ def load(job: Job, words: _Words) -> tuple[Answer, list[int]]:
         links = _attach(unit, probes, features, programs, failed)
         if job.cache and not answer.failed:
             _keep(job, unit, programs, key)
-        return _answer(answer, unit, links, features)
+        return _answer(answer, unit, programs, links, features)
     except ScoutError as error:
         answer.error = f"{error}\n{words.take()}".strip()
         answer.hint, answer.exit_code = error.hint, error.exit_code

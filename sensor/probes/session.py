@@ -37,6 +37,8 @@ _SETTINGS = struct.Struct("<II2Q2QII")
 _BUCKET = struct.Struct("<QQQQ")
 _BUCKET_KEY = struct.Struct("<QII")
 _MAX_FDS = 200
+FDINFO = Path("/proc/self/fdinfo")
+"""What the kernel says of this process's descriptors, proc(5)."""
 _LENGTH_BYTES = 4
 _CHILD = """import sys
 at = max((place for place, folder in enumerate(sys.path) if folder.endswith("lib-dynload")), default=-1)
@@ -63,6 +65,7 @@ class Session:
     """Loaded probes. Hold it as long as they are to run; `close` detaches everything."""
 
     maps: dict[str, int] = field(default_factory=dict)
+    programs: dict[str, int] = field(default_factory=dict)
     links: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     """Probe → why it is not there."""
@@ -87,8 +90,15 @@ class Session:
         libbpf.map_delete(self.maps["workloads"], _U64.pack(cgroup_id))
 
     def losses(self) -> dict[str, tuple[int, ...]]:
-        """Reason → frames lost on each CPU. Raises OSError."""
-        return {loss.name.lower(): self._per_cpu("losses", loss) for loss in Loss}
+        """
+        Reason → frames lost on each CPU. Raises OSError.
+
+        ``recursion_miss`` is the kernel's own count, of acts rather than frames and
+        not by CPU: times it left a program out, because another one or a map's
+        update was running there (fdinfo since 5.12; below, nobody counts them).
+        """
+        counts = {loss.name.lower(): self._per_cpu("losses", loss) for loss in Loss}
+        return {**counts, "recursion_miss": (sum(map(_missed, self.programs.values())),)}
 
     def sent(self) -> dict[str, int]:
         """Kind → frames handed to the transport."""
@@ -140,6 +150,15 @@ def root_device(proc: Path = Path("/proc")) -> int:
     return 0
 
 
+def _missed(program: int) -> int:
+    """Times the kernel left a program out, from its descriptor's fdinfo; 0 where it does not count them."""
+    for line in (FDINFO / str(program)).read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == "recursion_misses":
+            return int(value)
+    return 0
+
+
 class LoaderProcess:
     """The child, from its start to what it hands over."""
 
@@ -180,9 +199,14 @@ class LoaderProcess:
             self.stop()
         if answer.error:
             raise _EXIT_CODES.get(answer.exit_code, ProbeError)(answer.error, hint=answer.hint)
-        names = len(answer.maps)
-        links = dict(zip(answer.links, fds[names:], strict=True))
-        return Session(maps=dict(zip(answer.maps, fds[:names], strict=True)), links=links, failed=answer.failed, instructions=answer.instructions)
+        maps, programs = len(answer.maps), len(answer.maps) + len(answer.programs)
+        return Session(
+            maps=dict(zip(answer.maps, fds[:maps], strict=True)),
+            programs=dict(zip(answer.programs, fds[maps:programs], strict=True)),
+            links=dict(zip(answer.links, fds[programs:], strict=True)),
+            failed=answer.failed,
+            instructions=answer.instructions,
+        )
 
     def stop(self) -> None:
         """End the child and wait for it; may be called again."""

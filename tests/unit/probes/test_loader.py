@@ -103,12 +103,13 @@ def job(features: Features = NEWEST, **more) -> Job:
 
 @pytest.mark.usefixtures("unit")
 def test_everything_is_loaded_and_handed_over():
-    """Descriptors in the order of the names: maps, then links; tracepoints that the kernel lacks are left out where another is there."""
+    """Descriptors in the order of the names: maps, programs that hooks call, links; tracepoints that the kernel lacks are left out where another is there."""
     answer, fds = loader.load(job(), Words())
     assert (answer.error, answer.failed) == ("", {})
     assert answer.maps == [*MAPS, "raw_stages"]
     assert fds[: len(answer.maps)] == [1000 + place for place in range(len(answer.maps))]
-    assert len(fds) == len(answer.maps) + len(answer.links)
+    assert answer.programs == ["on_open", "on_syn_sent", "on_connect", "on_exec", "on_exec_failed", "on_exit"]
+    assert len(fds) == len(answer.maps) + len(answer.programs) + len(answer.links)
     assert {"open:sys_exit_openat", "open:sys_exit_creat", "connect:inet_sock_set_state", "exec:sched_process_exec"} <= set(answer.links)
     assert "open:sys_exit_openat2" not in answer.links
     assert answer.instructions["on_open"] == len("on_open")

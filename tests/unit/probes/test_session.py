@@ -161,9 +161,19 @@ def test_counters(maps):
     maps.of[3] = {struct.pack("<I", loss): struct.pack("<2Q", loss, 1) for loss in Loss}
     maps.of[4] = {struct.pack("<I", index): struct.pack("<2Q", index, 100) for index in range(16)}
     maps.of[5] = {struct.pack("<QII", cgroup, lane, 0): struct.pack("<4Q", 0, dropped, 0, 0) for cgroup, lane, dropped in ((9, 0, 3), (9, 1, 4), (8, 0, 0))}
-    assert found.losses() == {loss.name.lower(): (int(loss), 1) for loss in Loss}
+    assert found.losses() == {**{loss.name.lower(): (int(loss), 1) for loss in Loss}, "recursion_miss": (0,)}
     assert found.sent() == {spec.name: 4 * spec.number + 1 + 200 for spec in KINDS}
     assert found.flooded() == {9: 7}
+
+
+def test_programs_that_were_left_out_are_losses(maps, tmp_path, monkeypatch):
+    """What the kernel counts at each program's descriptor is summed; a kernel that does not count says nothing."""
+    maps.of[3] = {struct.pack("<I", loss): struct.pack("<2Q", 0, 0) for loss in Loss}
+    texts = {5: "run_cnt:\t9\nrecursion_misses:\t3\n", 6: "recursion_misses:\t4\n", 7: "prog_type:\t5\n"}
+    for fd, text in texts.items():
+        (tmp_path / str(fd)).write_text(text)
+    monkeypatch.setattr(session, "FDINFO", tmp_path)
+    assert Session(maps=dict(NAMES), programs={"on_open": 5, "on_exit": 6, "on_exec": 7}).losses()["recursion_miss"] == (7,)
 
 
 def test_a_map_that_cannot_be_read(maps):
