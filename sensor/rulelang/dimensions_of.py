@@ -68,7 +68,7 @@ def dimension_values(event: Any, path: bytes | None = None) -> dict[Dimension, A
         flags = event.open_flags
         values[Dimension.ACCESS] = 3 if flags & O_PATH else flags & 3
         values[Dimension.CREATION] = sum(bit for flag, bit in _CREATION if flags & flag)
-        values[Dimension.DOTDOT] = UNKNOWN if event.flags & _ASKED_UNKNOWN else int(bool(event.flags & FrameFlag.DOTDOT))
+        values[Dimension.DOTDOT] = UNKNOWN if event.flags & _ASKED_UNKNOWN else int(b".." in event.asked)  # as may_have_dotdot() in bpf/probes/open.c
     if kind in _CUT:
         values |= _names(event, path)
     return values
