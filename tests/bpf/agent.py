@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -35,14 +36,25 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 40.0 * SLOW
 FENCE_RULE = "TEST-FENCE"
-FENCE_FOLDER = "/scout-agent-fence"
+FENCE_NAME = "scout-agent-fence"
+MARK_NAME = "scout-agent-mark"
 RULES = f"""
 - rule: Fence
   id: {FENCE_RULE}
-  desc: An act of the test's own, to prove that everything before it was reported. The file does not exist.
-  condition: evt.type in (open, openat) and fd.directory = {FENCE_FOLDER}
-  output: "fence %fd.nameraw"
+  desc: An act of the test's own, to prove that everything before it was reported.
+  condition: evt.type in (open, openat) and fd.num >= 0 and fd.filename = {FENCE_NAME}
+  output: "fence %fd.name"
   priority: NOTICE
+- rule: Marked file opened
+  id: TEST-OPEN
+  desc: A file of a name that only the tests use.
+  condition: evt.type in (open, openat, openat2) and fd.num >= 0 and fd.filename = {MARK_NAME}
+  output: "opened %fd.name by %proc.name"
+  priority: NOTICE
+"""
+"""Rules that the kernel can test whole, so that nothing else on the machine costs the tests anything; the first is what `Agent.fence` needs."""
+
+FAILURES = """
 - rule: Failed open
   id: TEST-FAILED-OPEN
   desc: A file that is not there.
@@ -55,14 +67,8 @@ RULES = f"""
   condition: evt.type = connect and evt.failed = true and fd.rip = "127.77.77.77"
   output: "not connected %fd.name %evt.res"
   priority: NOTICE
-- rule: Marked file opened
-  id: TEST-OPEN
-  desc: A file of a name that only the test uses.
-  condition: evt.type in (open, openat, openat2) and fd.num >= 0 and fd.filename startswith scout-agent-mark
-  output: "opened %fd.name by %proc.name"
-  priority: NOTICE
 """
-"""Rules of the tests' own; the first is what `Agent.fence` needs."""
+"""Rules about what did not succeed."""
 _numbers = count(1)
 
 
@@ -137,11 +143,12 @@ class Agent:
 
     def fence(self) -> None:
         """Return when everything before is reported; twice, because lanes are emptied one after the other."""
-        for _ in range(2):
-            path = f"{FENCE_FOLDER}/{os.getpid()}-{next(_numbers)}"
-            with contextlib.suppress(FileNotFoundError):
-                os.open(path, os.O_RDONLY)
-            self.wait(lambda path=path: path.encode() in self.out, f"the fence {path}")
+        with tempfile.TemporaryDirectory(prefix=f"fence{next(_numbers)}-") as folder:
+            for turn in ("first", "second"):
+                path = Path(folder, turn, FENCE_NAME)
+                path.parent.mkdir()
+                path.touch()
+                self.wait(lambda path=path: bytes(path) in self.out, f"the fence {path}")
 
     def of(self, rule: str) -> list[dict[str, Any]]:
         """The findings of *rule* so far."""

@@ -6,15 +6,18 @@ from __future__ import annotations
 import errno
 import json
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.bpf.agent import FENCE_RULE, ROOT, RULES, Agent, attached_by, canary_folders, fetch, free_port, scout, wait_detached
+from tests.bpf.agent import FAILURES, FENCE_RULE, MARK_NAME, ROOT, RULES, Agent, attached_by, canary_folders, fetch, free_port, scout, wait_detached
+from tests.bpf.live import DEADLINE_S
 from tests.unit.contract.schema_check import check
 
 
@@ -22,7 +25,7 @@ from tests.unit.contract.schema_check import check
 def rules(tmp_path_factory):
     """The tests' own rules, in a file."""
     path = tmp_path_factory.mktemp("rules") / "own.yaml"
-    path.write_text(RULES)
+    path.write_text(RULES + FAILURES)
     return path
 
 
@@ -183,7 +186,7 @@ def test_term_drains_and_leaves_nothing(rules, program, name):
         maps = agent.maps()
         assert attached_by(maps)
         assert len(canary_folders(agent.pid)) == 1
-        target = Path(program).with_name("scout-agent-mark")
+        target = Path(program).with_name(MARK_NAME)
         target.touch()
         run(program, target)
         assert agent.end() == 0
@@ -210,8 +213,8 @@ def test_kill_leaves_nothing_attached(rules):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_during_the_start(rules, number):
     """SIGTERM and SIGINT end it well at any time; SIGHUP and SIGUSR1 do not end it."""
-    with Agent("--rules", rules, "--status-port", "0") as agent:
-        agent.wait(lambda: loader_of(agent.pid), "the loader")
+    with Agent("--rules", rules, "--no-cache") as agent:
+        wait_for_loader(agent.pid)
         agent.process.send_signal(number)
         if number in (signal.SIGTERM, signal.SIGINT):
             assert agent.finish() == 0, agent.said
@@ -221,6 +224,10 @@ def test_a_signal_during_the_start(rules, number):
     assert canary_folders(agent.pid) == [] or number in (signal.SIGHUP, signal.SIGUSR1)
 
 
-def loader_of(pid: int) -> str:
-    """The agent's children, once there are some."""
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+def wait_for_loader(pid: int) -> None:
+    """Return when the agent has its child at work."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    ends = time.monotonic() + DEADLINE_S
+    while not children.read_text():
+        assert time.monotonic() < ends
+        select.select([], [], [], 0.005)

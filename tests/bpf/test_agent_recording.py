@@ -12,14 +12,14 @@ import pytest
 
 from sensor.events.layout import COMMON
 from sensor.recording import format as layout
-from tests.bpf.agent import RULES, Agent, scout
+from tests.bpf.agent import FAILURES, MARK_NAME, RULES, Agent, scout
 
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory):
     """The tests' own rules."""
     path = tmp_path_factory.mktemp("rules") / "own.yaml"
-    path.write_text(RULES)
+    path.write_text(RULES + FAILURES)
     return path
 
 
@@ -27,7 +27,7 @@ def rules(tmp_path_factory):
 def recorded(rules, driver, tmp_path_factory):
     """A recording of a few acts, and what was found meanwhile."""
     folder = tmp_path_factory.mktemp("recording")
-    marked = folder / "scout-agent-mark"
+    marked = folder / MARK_NAME
     marked.touch()
     with Agent(folder / "a.scout", "--rules", rules, "--output", "json", command="record") as agent:
         agent.ready()

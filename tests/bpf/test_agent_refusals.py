@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bpf.agent import ROOT, RULES, Agent, fetch, free_port, scout
+from tests.bpf.agent import FAILURES, ROOT, RULES, Agent, fetch, free_port, scout
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 NO_BPF = ("setpriv", "--bounding-set=-bpf,-sys_admin,-perfmon", "--inh-caps=-bpf,-sys_admin,-perfmon")
@@ -146,7 +146,7 @@ def test_a_probe_that_cannot_load_leaves_the_others_at_work(data, tmp_path, brok
     """The rest runs and proves the offsets with what there is; the rules of that kind are blind, with the reason, everywhere somebody looks."""
     line = break_probe(data, broken)
     rules, port = tmp_path / "own.yaml", free_port()
-    rules.write_text(RULES)
+    rules.write_text(RULES + FAILURES)
     with Agent("--rules", ROOT / "rules", "--rules", rules, "--output", "json", "--status-port", port, environment={"SCOUT_DATA": str(data)}) as agent:
         agent.ready()
         assert f"bpf/probes/{broken}.c:{line}" in agent.said

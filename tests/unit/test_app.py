@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent on a kernel side that is made up; the real one is in tests/bpf/test_agent*.py."""
+"""The agent on a kernel side that is made up; the real one is in tests/bpf/test_agent*.py. Long because the loop has one made-up world for all its branches."""
 
 from __future__ import annotations
 
