@@ -181,7 +181,7 @@ static __always_inline int walk_step(struct scratch *s, u32 *cut, u32 *stamped, 
 	if (parent == dentry && bytes <= 1) /* the file system's root, yet not this mount's: cut loose, or walking inside one file system */
 		return 1;
 	s->dentry = parent;
-	if (skip_stamps && is_volume_stamp(name, bytes)) {
+	if (skip_stamps && used && is_volume_stamp(name, bytes)) { /* what was opened keeps its own name: anybody can call a file so */
 		*stamped = 1;
 		return 0;
 	}

@@ -91,7 +91,7 @@ struct reached {
  * that another thread may write after the call has read them: of a file that was
  * opened, these are the file's own. What no file keeps stays as asked.
  */
-#define KEPT (O_ACCMODE | O_PATH | 02000 /* O_APPEND */)
+#define KEPT (O_ACCMODE | O_PATH | O_DIRECTORY | 02000 | 04000 /* O_APPEND, O_NONBLOCK */)
 
 static __always_inline int put_open(struct scratch *s, struct mask *mask, struct clause_table *table, int nr, long ret, const struct reached *reached)
 {
@@ -167,12 +167,9 @@ static __always_inline int keep_file(struct mask *mask, struct clause_table *tab
 	bytes = HEAD_LEN(&head);
 	name = HEAD_NAME(&head);
 	named = dentry != root; /* a mount's root is called as its mountpoint is, which only the walk knows */
-	if (named && read_word(&word, &head, dentry)) {
-		if (may_be_stamp(word, bytes)) /* the directory itself: its path may end with the name above */
-			named = 0;
-		else if (!keep(mask, &table->leaf_print[name_print(first_eight(word, bytes), bytes, LEAF_PRINT_BITS)]))
-			return 0;
-	}
+	if (named && read_word(&word, &head, dentry) &&
+	    !keep(mask, &table->leaf_print[name_print(first_eight(word, bytes), bytes, LEAF_PRINT_BITS)]))
+		return 0;
 	directory = dentry != root && both(mask, &table->needs_directory) ? directory_of(HEAD_PARENT(&head), root, reached->vfsmount) : NULL;
 	if (directory && !read_head(&above, directory) && read_word(&word, &above, directory) &&
 	    !may_be_stamp(word, HEAD_LEN(&above))) {

@@ -197,13 +197,17 @@ def test_a_volumes_timestamped_directory_is_no_part_of_the_path(side, driver, na
     assert event.candidates & 3 == 3
 
 
-def test_a_timestamped_directory_itself(side, driver, name, root):
-    """Opened itself it ends under the name of the directory above, which a clause on that name sees."""
+@pytest.mark.parametrize("is_directory", [True, False])
+def test_what_is_opened_itself_keeps_a_timestamps_name(side, driver, name, root, is_directory):
+    """Anybody can call a file so: its path is its own, and it lies in the directory it lies in."""
     volume = root / name
-    (volume / STAMP).mkdir(parents=True)
-    side.watch(opened(name))
-    events = side.after(lambda: driver("open", volume / STAMP, os.O_DIRECTORY, 0), kind="open")
-    assert [event.path for event in events if event.asked.endswith(STAMP.encode())] == [os.fsencode(volume)]
+    volume.mkdir()
+    if is_directory:
+        (volume / STAMP).mkdir()
+    else:
+        (volume / STAMP).touch()
+    side.watch(opened(STAMP, is_(Dimension.DIRECTORY, name.encode()), is_(Dimension.PATH, exactly(volume / STAMP))))
+    check(side.one(lambda: driver("open", volume / STAMP, 0, 0), "open"), path=os.fsencode(volume / STAMP))
 
 
 NEAR_MISSES = (
