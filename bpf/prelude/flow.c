@@ -63,7 +63,11 @@ static __always_inline void put_path(struct scratch *s, u16 *at, u16 *bytes)
 	s->tail_bytes += s->used;
 }
 
-/* Append a string of user or kernel memory; *flag when it does not fit. Returns 0 when it cannot be read. */
+/*
+ * Append a string of user or kernel memory; *flag when it does not fit. Returns 0
+ * when it cannot be read. An empty one of user memory is 1 byte read, or 0 on
+ * 5.10 (strncpy_from_user_nofault() counts the NUL behind something only).
+ */
 #define PUT_STRING(s, fields, member, reader, from, room, cut_flag)                                \
 	({                                                                                         \
 		u32 where_ = tail_at(s);                                                           \
@@ -75,7 +79,7 @@ static __always_inline void put_path(struct scratch *s, u16 *at, u16 *bytes)
 			(fields)->member##_bytes = read_ - 1;                                      \
 			(s)->tail_bytes += read_ - 1;                                              \
 		}                                                                                  \
-		read_ > 0;                                                                         \
+		read_ >= 0;                                                                        \
 	})
 
 /*
