@@ -198,13 +198,13 @@ def test_term_drains_and_leaves_nothing(rules, program, name):
 
 
 def test_kill_leaves_nothing_attached(rules):
-    """Descriptors close with the process; the canaries' folder goes with the next start, or by the tests' next agent."""
+    """Descriptors close with the process; the canaries' folder goes with the next start of any sensor here."""
     with Agent("--rules", rules) as agent:
         agent.ready()
         maps = agent.maps()
+        assert len(canary_folders(agent.pid)) == 1
         agent.end(signal.SIGKILL)
     assert wait_detached(maps) == []
-    assert canary_folders(agent.pid)
     with Agent("--rules", rules) as following:
         following.ready()
         assert canary_folders(agent.pid) == []

@@ -126,7 +126,7 @@ def make_cgroup(name):
 
 def test_memory_does_not_grow_with_findings(rules, marked, driver, make_cgroup):
     """Twenty thousand different findings later it is as large as after the first thousands, but for a few MiB."""
-    rounds, acts = max(4, fewer(80)), 250
+    rounds, acts = max(4, fewer(170)), 120
     with Agent("--rules", rules, "--output", "json", stdout=subprocess.DEVNULL) as agent:
         agent.ready()
         procs = [make_cgroup() for _ in range(10)]
