@@ -14,6 +14,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
+from sensor.core.privileges import INITIAL_USER_NS
 from sensor.events.common import FrameFlag
 from sensor.events.dimensions import Profile
 from sensor.rulelang.values import UNKNOWN, Unknown
@@ -245,7 +246,17 @@ def flag_names(event: Any) -> bytes:
 def exe_path(event: Any) -> Any:
     """proc.exepath; after a failed exec the image that goes on."""
     path = event.exe_path
-    return (Unknown(path) if event.flags & _EXE_CUT else path) if path else None
+    return (Unknown(path) if event.flags & _EXE_CUT or _has_own_mounts(event) else path) if path else None
+
+
+def _has_own_mounts(event: Any) -> bool:
+    """
+    Whether a user of the node may have put any program under any path, seen from the process.
+
+    Everybody may make a user namespace and mount in it (user_namespaces(7)), so that /usr/bin/sudo is a program of theirs.
+    What an exec is about is classified by its path in the kernel and stays as it is.
+    """
+    return event.user_ns not in (0, INITIAL_USER_NS) and event.kind_name != "exec" and event.workload.profile != Profile.CONTAINER
 
 
 def from_memfd(event: Any) -> bool:

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from sensor.events.common import FrameFlag
 from sensor.events.dimensions import Profile
 from sensor.rulelang import getters as g
@@ -100,3 +102,20 @@ def test_results():
     assert g.result_name(make_event("connect", ret=-115)) == b"EINPROGRESS"
     assert not g.failed(make_event("connect", ret=-115))
     assert g.failed(make_event("open", ret=-115))
+
+
+@pytest.mark.parametrize(
+    ("kind", "user_ns", "container", "is_known"),
+    [
+        ("open", 4026531837, False, True),
+        ("open", 4026532000, False, False),
+        ("open", 4026532000, True, True),
+        ("connect", 4026532000, False, False),
+        ("exec", 4026532000, False, True),
+    ],
+)
+def test_a_program_that_a_user_mounted_has_no_name_to_be_excused_by(kind, user_ns, container, is_known):
+    """In a user namespace on the node anything can be mounted as /usr/bin/dpkg: its end is known, no more."""
+    path = g.exe_path(make_event(kind, user_ns=user_ns, container=container, exe_path="/usr/bin/dpkg"))
+    assert (path if is_known else path.suffix) == b"/usr/bin/dpkg"
+    assert isinstance(path, bytes) == is_known
