@@ -129,10 +129,11 @@ class Session:
         self.links.clear()
 
     def close(self) -> None:
-        """Detach everything, and let go of the maps."""
+        """Detach everything, and let go of the programs and the maps."""
         self.detach()
-        for fd in self.maps.values():
+        for fd in (*self.programs.values(), *self.maps.values()):
             os.close(fd)
+        self.programs.clear()
         self.maps.clear()
 
 

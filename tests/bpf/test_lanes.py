@@ -150,4 +150,4 @@ def test_a_full_ring_is_counted_and_the_other_lane_goes_on(session_side, driver,
     assert [event.lane for event in events if event.candidates & 2] == [Lane.RESERVED]
     assert lost(side, before) == dropped
     if not side.kernel.features.ringbuf:
-        assert sum(side.lost) == dropped["ring_full_common"], "the perf buffer's own account is the kernel's"
+        assert sum(side.lost) <= dropped["ring_full_common"], "what perf buffers tell is in the kernel's account already"

@@ -47,19 +47,20 @@ def child(monkeypatch):
 
 
 def test_descriptors_are_taken_over(child):
-    """Maps first, then links, by the names of the answer; the child is gone and what it sent stays open."""
-    loader = child('receive(); answer(os.pipe(), maps=["live"], links=["open:sys_exit_openat"], failed={"exit": "why"}, instructions={"on_open": 9})')
+    """Maps first, then programs, then links, by the names of the answer; the child is gone and what it sent stays open."""
+    sent = 'maps=["live"], programs=["on_open"], links=["open:sys_exit_openat"], failed={"exit": "why"}, instructions={"on_open": 9}'
+    loader = child(f"receive(); ends = os.pipe(); answer((ends[0], os.dup(0), ends[1]), {sent})")
     found = loader.finish(10)
     try:
-        assert (list(found.maps), list(found.links)) == (["live"], ["open:sys_exit_openat"])
+        assert (list(found.maps), list(found.programs), list(found.links)) == (["live"], ["on_open"], ["open:sys_exit_openat"])
         assert (found.failed, found.instructions) == ({"exit": "why"}, {"on_open": 9})
         os.write(found.links["open:sys_exit_openat"], b"x")
         assert os.read(found.maps["live"], 1) == b"x"
         assert loader._child.returncode is not None
     finally:
-        fds = [*found.maps.values(), *found.links.values()]
+        fds = [*found.maps.values(), *found.programs.values(), *found.links.values()]
         found.close()
-    assert (found.maps, found.links) == ({}, {})
+    assert (found.maps, found.programs, found.links) == ({}, {}, {})
     assert not any(Path(f"/proc/self/fd/{fd}").exists() for fd in fds)
 
 
