@@ -65,7 +65,7 @@ _COLLECT = (20_000, 20, 50)
 """Allocations between collections: a finding makes some hundred objects and hardly a cycle; 700, the default, would collect at every third."""
 
 _LOGGED_FAILURES = 100
-"""Failures of rules and events that are logged one by one; all are counted."""
+"""Failures of rules and events that are logged one by one in a canary's period; all are counted."""
 
 
 def make_sink(config: RunConfig, counters: Counters) -> Sink:
@@ -237,6 +237,7 @@ class Agent:
             self.reload()
         if now >= self._canary_at_ns:
             self._canary_at_ns = now + int(CANARY_PERIOD_S * 1e9)
+            self._failures = 0
             self.clock.resync()
             self._builder.resync()
             self._act()
