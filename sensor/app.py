@@ -243,8 +243,10 @@ class Agent:
             self._act()
 
     def _act(self) -> None:
-        """Repeat the agent's own acts; until each came back the agent is not ready."""
-        self.health.expect(self.kernel.canaries.expected())
+        """Repeat the agent's own acts. One of the round before that never came back: the agent is not ready until it does."""
+        if self.kernel.canaries.missing():
+            self.health.expect(self.kernel.canaries.expected())
+        self.kernel.canaries.seen.clear()
         try:
             self.kernel.canaries.act()
         except OSError as error:  # no process left to start, a file that was cleared away

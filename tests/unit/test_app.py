@@ -45,12 +45,13 @@ class Kernel:
         self.kinds = tuple(kind for kind in KINDS if kind not in failed)
         self.hierarchy = Hierarchy(mode=Mode.UNIFIED, mount_point=folder, controller="", whole=True)
         self.features = SimpleNamespace(ringbuf=True)
+        self.missing: tuple[str, ...] = ()
         self.agent_tgid = 99
         self.number = 0
         self.refusal = None
         self.frames = []
         self.profiles = {}
-        self.canaries = SimpleNamespace(expected=lambda: (("open", "common"),), seen={}, act=self.act)
+        self.canaries = SimpleNamespace(expected=lambda: (("open", "common"),), seen={}, act=self.act, missing=lambda: self.missing)
         self.session = SimpleNamespace(
             failed=self.failed, losses=lambda: {"too_long": (2, 3)}, flooded=dict, detach=lambda: self.calls.append("detach"), set_profile=self.set_profile,
             forget_profile=lambda cgroup_id: self.profiles.pop(cgroup_id, None),
@@ -350,19 +351,22 @@ def test_the_managed_rules_and_the_policy_are_watched_too(made, tmp_path):
 # ---- the agent's own acts
 
 
-def test_acts_are_repeated_and_waited_for(made):
-    """Once a minute; until they are back the agent is not ready."""
+def test_acts_are_repeated_and_missed(made):
+    """Once a minute; what did not come back from one round makes the agent not ready in the next, until it does."""
     agent = made()
     agent._frames([opened(comm=b"canary")])
-    assert agent.health.ready()
     agent.fake.advance(int(app.CANARY_PERIOD_S * S))
     agent._due()
     assert agent.kernel.calls[-1] == "act"
+    assert agent.health.ready(), "this round's are still under way"
+    agent.kernel.missing = ("open/common",)
+    agent.fake.advance(int(app.CANARY_PERIOD_S * S))
+    agent._due()
     assert not agent.health.ready()
     agent._frames([opened(comm=b"canary")])
     assert agent.health.ready()
     agent._due()
-    assert agent.kernel.calls.count("act") == 1
+    assert agent.kernel.calls.count("act") == 2
 
 
 def test_an_act_that_cannot_be_done_is_told_and_recovers(made):
