@@ -66,16 +66,20 @@ def spec_hash() -> str:
     return hashlib.sha256(header().encode()).hexdigest()[:16]
 
 
+def write_or_check(path: Path, text: str, command: str, arguments: list[str]) -> int:
+    """Write a generated file, or with ``--check`` among *arguments* say whether the one on disk is current; *command* makes it so."""
+    if "--check" not in arguments:
+        path.write_text(text)
+        return 0
+    if path.exists() and path.read_text() == text:
+        return 0
+    sys.stderr.write(f"{path.name} is not current: run `{command}`\n")
+    return 1
+
+
 def main(arguments: list[str]) -> int:
-    """Write the header, or with ``--check`` say whether the one on disk is current."""
-    text = header()
-    if "--check" in arguments:
-        current = HEADER_PATH.exists() and HEADER_PATH.read_text() == text
-        if not current:
-            sys.stderr.write(f"{HEADER_PATH.name} is not current: run `python -m sensor.events.cheader`\n")
-        return 0 if current else 1
-    HEADER_PATH.write_text(text)
-    return 0
+    """Write the header, or check it."""
+    return write_or_check(HEADER_PATH, header(), "python -m sensor.events.cheader", arguments)
 
 
 if __name__ == "__main__":

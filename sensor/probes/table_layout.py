@@ -17,6 +17,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from sensor.events.cheader import write_or_check
 from sensor.events.dimensions import NAME_BYTES, PATTERN_BYTES, Dimension, Outcome, Profile
 
 HEADER_PATH = Path(__file__).resolve().parents[2] / "bpf" / "include" / "gen_tables.h"
@@ -122,15 +123,8 @@ def header() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the header, or with ``--check`` say whether the one on disk is current."""
-    text = header()
-    if "--check" in arguments:
-        current = HEADER_PATH.exists() and HEADER_PATH.read_text() == text
-        if not current:
-            sys.stderr.write(f"{HEADER_PATH.name} is not current: run `python -m sensor.probes.table_layout`\n")
-        return 0 if current else 1
-    HEADER_PATH.write_text(text)
-    return 0
+    """Write the header, or check it."""
+    return write_or_check(HEADER_PATH, header(), "python -m sensor.probes.table_layout", arguments)
 
 
 if __name__ == "__main__":
