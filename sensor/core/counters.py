@@ -42,8 +42,8 @@ class Count(Enum):
 
     STREAM_BACKLOG_FULL = ("stream", "backlog_full", True)
     """Frames read while the backlog was full; the newest go."""
-    STREAM_PERF_LOST = ("stream", "perf_lost", True)
-    """Frames the perf buffer had no room for, as its lost records say."""
+    STREAM_PERF_LOST = ("stream", "perf_lost", False)
+    """Frames the perf buffers had no room for, as their own records say; the kernel's ``ring_full_…`` counts the same frames."""
     STREAM_TOO_LONG = ("stream", "too_long", True)
     """Records longer than any frame can be."""
     DECODE_TOO_SHORT = ("decode", "too_short", True)

@@ -67,13 +67,9 @@ class FrameFlag(IntFlag):
     """The cgroup was not in the kernel's table: every clause a container could match stayed on."""
     PEER_UNKNOWN = 1 << 14
     """The peer's address could not be had from the socket and is what was asked."""
-    DOTDOT = 1 << 15
-    """What was asked contains a ``..`` component."""
-    FS_PATH = 1 << 16
+    FS_PATH = 1 << 15
     """The file was reached through a bind or detached mount and ``fs_path`` says where it lies in its filesystem."""
-    UPPER_LAYER = 1 << 17
-    """Reserved for drift."""
-    BOOKKEEPING = 1 << 18
+    BOOKKEEPING = 1 << 16
     """The frame tells the agent something (a flood, an exit); no rule is to be asked."""
 
 

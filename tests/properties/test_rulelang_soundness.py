@@ -155,8 +155,6 @@ def events(draw):
             values |= {"dport": 0, "sport": 0, "daddr": "::", "saddr": "::"}
     if kind == "open":
         asked = draw(text)
-        if b".." in asked.split(b"/"):
-            flags |= int(FrameFlag.DOTDOT)
         open_flags = sum(draw(st.sets(st.sampled_from([os.O_CREAT, os.O_TRUNC, os.O_EXCL, os.O_APPEND, os.O_DIRECTORY, O_PATH]), max_size=3)))
         values |= {
             "open_flags": open_flags | draw(st.integers(0, 3)),

@@ -84,8 +84,8 @@ def test_the_workload_is_told():
 
 def test_flags_and_cuts_are_told():
     """What the kernel said of its values is listed by name, and the members that lost something are in cut."""
-    finding = make_finding(flags=int(FrameFlag.PATH_CUT | FrameFlag.CMDLINE_CUT | FrameFlag.DOTDOT | FrameFlag.BOOKKEEPING))
-    assert finding["flags"] == ["path_cut", "cmdline_cut", "dotdot"]
+    finding = make_finding(flags=int(FrameFlag.PATH_CUT | FrameFlag.CMDLINE_CUT | FrameFlag.FS_PATH | FrameFlag.BOOKKEEPING))
+    assert finding["flags"] == ["path_cut", "cmdline_cut", "fs_path"]
     assert finding["cut"] == ["act.path", "process.cmdline"]
 
 
