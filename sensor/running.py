@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from sensor.app import Agent, make_sink
@@ -11,7 +14,9 @@ from sensor.core.config import KernelConfig, RunConfig
 from sensor.core.counters import Count, Counters, render
 from sensor.core.paths import find_data
 from sensor.engine.aggregate import Aggregator
+from sensor.engine.decide import load_policy
 from sensor.engine.findings import FindingBuilder, FindingContext
+from sensor.engine.flood import FLOOD_RULE
 from sensor.engine.match import Matcher
 from sensor.engine.redact import RedactConfig, Redactor
 from sensor.pipeline import Pipeline
@@ -20,12 +25,17 @@ from sensor.rules_in_force import load_documents
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-    from pathlib import Path
 
     from sensor.core.paths import DataRoot
+    from sensor.engine.decide import Policy
     from sensor.recording.record import Recorder
     from sensor.recording.replay import ReplayContext
     from sensor.startup import Startup
+
+
+_HOST, _POLICY = "host_in_scope", "policy"
+"""Names of a recording's settings."""
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class _Replayed(Pipeline):
@@ -41,7 +51,9 @@ def start(config: RunConfig, data: DataRoot, startup: Startup, recording: argpar
     """Bring an agent up; with *recording*, one that writes its frames to ``recording.file``, too."""
     if recording is None:
         return Agent(config, data, startup)
-    from sensor.events.cheader import spec_hash  # noqa: PLC0415  # only recordings need these
+    from sensor.engine.decide import policy_files  # noqa: PLC0415  # only recordings need these
+    from sensor.events.cheader import spec_hash  # noqa: PLC0415
+    from sensor.recording.format import Document  # noqa: PLC0415
     from sensor.recording.record import Recorder, describe  # noqa: PLC0415
     from sensor.version import own_version  # noqa: PLC0415
 
@@ -53,6 +65,7 @@ def start(config: RunConfig, data: DataRoot, startup: Startup, recording: argpar
             rules_hash=agent.ruleset.hash,
             cgroup_mode=agent.kernel.hierarchy.mode.value,
             cgroup_controller=agent.kernel.hierarchy.controller,
+            settings={_HOST: "yes" if config.host_in_scope else "no", _POLICY: agent.pipeline.policy.name},
         )
         return Recorder(
             recording.file,
@@ -60,11 +73,28 @@ def start(config: RunConfig, data: DataRoot, startup: Startup, recording: argpar
             counters=agent.counters,
             clock=agent.clock,
             cgroups=agent.workloads.paths(),
+            documents=tuple(Document(file.name, file.read_bytes()) for file in policy_files(config.policy)) if config.policy else (),
             max_bytes=recording.max_bytes,
             overwrite=recording.overwrite,
         )
 
     return Agent(config, data, startup, record=record)
+
+
+def recorded_policy(context: ReplayContext, rule_ids: Sequence[str]) -> Policy:
+    """
+    Read the policy that was in force when the recording was made.
+
+    Raises:
+        DocumentError: its documents have mistakes, by the rules of this replay.
+    """
+    with TemporaryDirectory(prefix="scout-replay-") as folder:
+        name = context.header.settings.get(_POLICY, "")
+        place = Path(folder, name if _NAME.fullmatch(name) else "recorded")  # findings show it; what the file says is not believed further
+        place.mkdir()
+        for number, document in enumerate(context.documents):
+            (place / f"{number:04}.yaml").write_bytes(document.content)
+        return load_policy(place, [FLOOD_RULE.id, *rule_ids])
 
 
 def replay(path: Path, rules: Sequence[Path], policy_path: Path | None, output: str) -> int:
@@ -80,12 +110,14 @@ def replay(path: Path, rules: Sequence[Path], policy_path: Path | None, output: 
 
     def build(context: ReplayContext) -> _Replayed:
         header = context.header
+        in_force = policy if policy_path or not context.documents else recorded_policy(context, [rule.id for rule in ruleset.rules])
+        in_force.is_host_in_scope = header.settings.get(_HOST, "yes") != "no"
         builder = FindingBuilder(
             FindingContext(boot_id=header.boot_id, clock=context.clock, redactor=Redactor(RedactConfig()), node=header.node_name, replayed=True)
         )
         return _Replayed(
             match=matcher.match,
-            policy=policy,
+            policy=in_force,
             builder=builder,
             aggregator=Aggregator(context.clock),
             sinks=(sink,),

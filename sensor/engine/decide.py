@@ -142,6 +142,21 @@ class Policy:
         return None
 
 
+def policy_files(path: Path) -> list[Path]:
+    """
+    The files of a policy: *path* itself, or a folder's .yaml and .yml files in the order of their names' bytes.
+
+    Raises:
+        DocumentError: the folder cannot be read.
+    """
+    try:
+        if not path.is_dir():
+            return [path]
+        return sorted((file for file in path.iterdir() if file.suffix in _SUFFIXES), key=lambda file: file.name.encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise DocumentError(f"{path}: cannot be read: {error.strerror}", problems=(Problem(str(path), 0, 0, f"cannot be read: {error.strerror}"),)) from error
+
+
 def load_policy(path: Path, known_rule_ids: Iterable[str], *, is_host_in_scope: bool = True) -> Policy:
     """
     Read a policy from a YAML file, or from the .yaml and .yml files of a folder in the order of their names' bytes.
@@ -153,15 +168,7 @@ def load_policy(path: Path, known_rule_ids: Iterable[str], *, is_host_in_scope: 
     rulesets: list[RuntimeRuleset] = []
     seen: dict[str, str] = {}
     known = tuple(known_rule_ids)
-    try:
-        is_folder = path.is_dir()
-        files = (
-            sorted((file for file in path.iterdir() if file.suffix in _SUFFIXES), key=lambda file: file.name.encode("utf-8", "surrogateescape"))
-            if is_folder
-            else [path]
-        )
-    except OSError as error:
-        raise DocumentError(f"{path}: cannot be read: {error.strerror}", problems=(Problem(str(path), 0, 0, f"cannot be read: {error.strerror}"),)) from error
+    files = policy_files(path)
     for file in files:
         for root in _roots(file, problems):
             ruleset, mistakes = read_ruleset(plain(root), known_rule_ids=known)

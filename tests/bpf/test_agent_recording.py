@@ -13,6 +13,7 @@ import pytest
 from sensor.events.layout import COMMON
 from sensor.recording import format as layout
 from tests.bpf.agent import FAILURES, MARK_NAME, RULES, Agent, scout
+from tests.bpf.test_agent_rules import POLICY
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,26 @@ def test_a_replay_finds_the_same(recorded, rules):
     assert len(live) > 6
     assert timeless(again) == timeless(live)
     assert all(one["replayed"] for one in again)
+
+
+def test_the_policy_is_in_the_recording(rules, driver, tmp_path):
+    """A replay without a policy of its own reports what the recorded one chose, under its name, and nothing else."""
+    policy, marked = tmp_path / "policy.yaml", tmp_path / MARK_NAME
+    marked.touch()
+    policy.write_text(POLICY.format(rule="TEST-FAILED-OPEN"))
+    with Agent(tmp_path / "a.scout", "--rules", rules, "--policy", policy, "--output", "json", command="record") as agent:
+        agent.ready()
+        driver("comm", "policed", "open", marked, 0, 0, "open", "/scout-agent-absent/policed", 0, 0)
+        agent.finding("TEST-FAILED-OPEN")
+        assert agent.end() == 0, agent.said
+        live = agent.findings
+    policy.unlink()
+    done, again = replayed(tmp_path / "a.scout", rules)
+    assert done.returncode == 0, done.stderr
+    assert {(one["rule"]["id"], one["policy"], one["ruleset"]) for one in again if one["rule"]["id"].startswith("TEST-")} >= {
+        ("TEST-FAILED-OPEN", "policy", "only-one")
+    }
+    assert timeless(again) == timeless(live)
 
 
 def test_two_replays_are_equal_to_the_byte(recorded, rules):

@@ -66,7 +66,7 @@ def opened(at_ns, **values):
 
 def test_a_replay_asks_the_rules_not_the_recorded_bits(tmp_path, rules, sink, capsys):
     """Bits cleared in the file change nothing; every finding says that it was replayed."""
-    path = write(tmp_path / "r", [opened(S, candidates=0), opened(2 * S, comm=b"dog", candidates=(1 << 256) - 1)])
+    path = write(tmp_path / "r", [opened(S, candidates=0), opened(2 * S, comm=b"dog", candidates=(1 << 256) - 1)], documents=())
     assert running.replay(path, [rules], None, "json") == 0
     assert [(finding["process"]["name"], finding["replayed"]) for finding in sink.findings] == [("cat", True)]
     assert sink.closed
@@ -75,9 +75,16 @@ def test_a_replay_asks_the_rules_not_the_recorded_bits(tmp_path, rules, sink, ca
     assert "findings" in said
 
 
+def test_the_recorded_policy_is_in_force(tmp_path, rules, sink):
+    """What the recorded policy did not choose is silent, unless a policy is given by hand."""
+    path = write(tmp_path / "r", [opened(S)])
+    assert running.replay(path, [rules], None, "json") == 0
+    assert sink.findings == []
+
+
 def test_windows_close_by_the_recordings_clock(tmp_path, rules, sink):
     """The count of what was folded stands where it stood in the run: before what came after its window."""
-    path = write(tmp_path / "r", [opened(S), opened(S + 1), opened(S + WINDOW_NS + 2, tgid=11)])
+    path = write(tmp_path / "r", [opened(S), opened(S + 1), opened(S + WINDOW_NS + 2, tgid=11)], documents=())
     running.replay(path, [rules], None, "json")
     assert [(finding["process"]["pid"], finding["aggregated"], bool(finding["repeats"])) for finding in sink.findings] == [
         (10, 1, False),
@@ -88,7 +95,7 @@ def test_windows_close_by_the_recordings_clock(tmp_path, rules, sink):
 
 def test_a_file_that_is_damaged_is_refused(tmp_path, rules, sink):
     """With what stood before the damage told."""
-    path = write(tmp_path / "r", [opened(S), opened(S, tgid=11)])
+    path = write(tmp_path / "r", [opened(S), opened(S, tgid=11)], documents=())
     data = bytearray(path.read_bytes())
     data[-120] ^= 1
     path.write_bytes(data)
@@ -116,7 +123,7 @@ def test_a_rule_that_fails_is_counted(tmp_path, rules, sink, monkeypatch, capsys
             return ()
 
     monkeypatch.setattr(running, "Matcher", Failing)
-    running.replay(write(tmp_path / "r", [opened(S)]), [rules], None, "json")
+    running.replay(write(tmp_path / "r", [opened(S)], documents=()), [rules], None, "json")
     assert "engine: rule failed" in capsys.readouterr().err
 
 
@@ -146,6 +153,7 @@ def test_a_recording_says_where_it_comes_from(monkeypatch, tmp_path):
         ruleset=SimpleNamespace(hash="abc"),
         kernel=SimpleNamespace(hierarchy=SimpleNamespace(mode=SimpleNamespace(value="v2"), controller="")),
         workloads=SimpleNamespace(paths=lambda: iter([(1, b"/")])),
+        pipeline=SimpleNamespace(policy=SimpleNamespace(name="built-in")),
     )
     record(agent).finish({})
     with Recording(options.file) as recording:

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 CONTAINER = b"/docker/" + b"ab" * 32
 CGROUPS = ((1, b"/"), (7, CONTAINER))
-DOCUMENTS = (Document("policy.yaml", b"default: log\n"),)
+RULESET = b"""apiVersion: scout.dev/v1alpha1
+kind: RuntimeRuleset
+metadata: {name: recorded-ruleset}
+spec:
+  rules: [{id: SC-0000, mitigation: log}]
+"""
+DOCUMENTS = (Document("policy.yaml", RULESET),)
 FRAMES = (
     (make_frame("open", ts_ns=1_000, cgroup_id=1, cgroup_path=b"/", path=b"/etc/shadow", candidates=(1 << 256) - 1, comm=b"cat"), 0, 1_500),
     (make_frame("exec", ts_ns=1_200, cgroup_id=7, cgroup_path=CONTAINER, exe_path=b"/bin/sh", cmdline=b"sh\0-c\0id\0"), 1, 1_600),
