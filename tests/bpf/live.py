@@ -276,6 +276,10 @@ class Waiting:
     def finish(self) -> dict[str, str]:
         """Let it go on to its end."""
         self.go()
+        return self.end()
+
+    def end(self) -> dict[str, str]:
+        """Wait for its end; it waits for no word any more."""
         self.read()
         self.process.wait(DEADLINE_S)
         return self.words

@@ -52,7 +52,7 @@ def test_a_flood_beside_one_act_that_matters(small, driver, files, make_cgroup):
         def act() -> None:
             process.go()
             driver("put", other.procs, "0", "open", files[1], 0, 0)
-            process.finish()
+            process.end()
 
         events = small.during(act)
     high = [event for event in events if event.candidates & 2]
