@@ -105,6 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     support = add("support", "write an archive for a bug report, without secrets", _support)
     support.add_argument("file", type=Path, help="the archive to make (.tar.gz)")
     support.add_argument("--status-port", type=int, default=0, metavar="PORT", help="ask the running sensor there for its counters")
+    prepare = add("prepare", "compile the probes for this kernel and keep them, so that the next start needs no compiler", _prepare)
+    prepare.add_argument("--offsets", type=Path, metavar="FILE", help="offset table for this kernel, instead of BTF and headers")
     offsets = add("offsets", "write this kernel's offset table, for kernels like it without BTF", _offsets)
     offsets.add_argument("file", type=Path, nargs="?", help="where to write it; default: standard output")
     return parser
@@ -198,6 +200,13 @@ def _support(options: argparse.Namespace) -> int:
     from sensor.commands import support  # noqa: PLC0415
 
     return support(options.file, options.status_port)
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from sensor.commands import prepare  # noqa: PLC0415
+    from sensor.core.config import kernel_from  # noqa: PLC0415
+
+    return prepare(kernel_from(os.environ, strict=True, offsets=options.offsets))
 
 
 def _offsets(options: argparse.Namespace) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that tell: rules, doctor, version, support, offsets. Each returns the process's exit code."""
+"""The commands that tell or get ready: rules, doctor, version, support, offsets, prepare. Each returns the process's exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
-from sensor.core.errors import EnvironmentRefusal, UsageError
+from sensor.core.errors import EnvironmentRefusal, ProbeError, UsageError
 from sensor.core.kernel import running_kernel
 from sensor.core.paths import find_data
 from sensor.engine.redact import RedactConfig, Redactor
@@ -21,6 +21,8 @@ from sensor.version import own_version
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+
+    from sensor.core.config import KernelConfig
 
 _HTTP_TIMEOUT_S = 3.0
 _MOST_BYTES = 16 << 20
@@ -121,6 +123,29 @@ def support(path: Path, status_port: int) -> int:
     redactor = Redactor(RedactConfig())
     missing = write_archive(path, parts, redact=redactor.text, mtime_s=int(time.clock_gettime(time.CLOCK_REALTIME)))
     sys.stdout.write(f"{path}\n" + "".join(f"left out: {line}\n" for line in missing))
+    return 0
+
+
+_PREPARED = {
+    "written": "compiled and kept in {}: the next start needs no compiler\n",
+    "found": "nothing to do: {} has what an earlier start compiled for this kernel\n",
+}
+
+
+def prepare(config: KernelConfig) -> int:
+    """
+    Compile the probes for this kernel and keep them, so that the next start needs no compiler; watch nothing.
+
+    Raises:
+        ProbeError: a probe is refused, or what was made cannot be kept.
+    """
+    from sensor.startup import Startup  # noqa: PLC0415  # only here
+
+    session = Startup(config, find_data()).session()
+    session.close()
+    if session.kept not in _PREPARED:
+        raise ProbeError(f"{config.cache} cannot be written, or others can write it, too", hint="make it root's own, mode 0700")
+    sys.stdout.write(_PREPARED[session.kept].format(config.cache))
     return 0
 
 

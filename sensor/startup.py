@@ -137,7 +137,21 @@ class Startup:
 
     def finish(self, clock: Clock, lost: Callable[[int], None]) -> KernelSide:
         """
-        Take over what the loader loaded.
+        Bring up the kernel side on what the loader loaded.
+
+        Raises:
+            ProbeError: nothing could be loaded, or something could not and ``strict`` is set.
+        """
+        session = self.session()
+        try:
+            return KernelSide(self, session, clock, lost)
+        except BaseException:
+            session.close()
+            raise
+
+    def session(self) -> Session:
+        """
+        Take over what the loader loaded; the caller closes it.
 
         Raises:
             ProbeError: nothing could be loaded, or something could not and ``strict`` is set.
@@ -148,11 +162,7 @@ class Startup:
         if session.failed and (self._config.strict or not is_any_left):
             session.close()
             raise ProbeError(missing, hint="run scout doctor; without --strict the other probes go on" if is_any_left else "run scout doctor")
-        try:
-            return KernelSide(self, session, clock, lost)
-        except BaseException:
-            session.close()
-            raise
+        return session
 
     def abandon(self) -> None:
         """End the loader: something else went wrong meanwhile. May be called at any time."""

@@ -88,8 +88,8 @@ def add_program(image: Image, name: str, code: bytes, fds: Mapping[int, str], *,
     image.programs[name] = (raw, code, places)
 
 
-def write(folder: Path, key: str, image: Image) -> None:
-    """Keep *image*; a folder that cannot be written is no error."""
+def write(folder: Path, key: str, image: Image) -> bool:
+    """Keep *image* and tell whether it could be kept; a folder that cannot be written is no error."""
     maps = {name: [shape.kind, shape.key_bytes, shape.value_bytes, shape.entries, shape.flags] for name, shape in image.maps.items()}
     content = pack(
         {"format": FORMAT, "key": key, "maps": maps, "programs": {name: [raw, code, places] for name, (raw, code, places) in image.programs.items()}}
@@ -97,7 +97,7 @@ def write(folder: Path, key: str, image: Image) -> None:
     with suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_ours(folder.lstat()):
-            return
+            return False
         partial = folder / f".{key}.{os.getpid()}"
         fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(fd, "wb") as file:
@@ -106,6 +106,8 @@ def write(folder: Path, key: str, image: Image) -> None:
         images = sorted(folder.glob("*.image"), key=lambda path: path.stat().st_mtime_ns)
         for old in images[:-KEPT]:
             old.unlink()
+        return True
+    return False
 
 
 def read(folder: Path, key: str) -> Image | None:

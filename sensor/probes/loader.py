@@ -70,6 +70,8 @@ class Answer:
     failed: dict[str, str] = field(default_factory=dict)
     """Probe → why it is not there, in clang's or the verifier's words."""
     instructions: dict[str, int] = field(default_factory=dict)
+    kept: str = ""
+    """Whether the next start need not compile: ``found`` (this one did not), ``written``, or empty."""
     error: str = ""
     hint: str = ""
     exit_code: int = 0
@@ -227,7 +229,7 @@ def _load_stored(job: Job, features: Features, key: str) -> tuple[Answer, list[i
     def refuse(_probe: Probe, error: ScoutError) -> None:
         raise error
 
-    answer = Answer()
+    answer = Answer(kept="found")
     with suppress(ScoutError, KeyError):
         unit = image.StoredUnit(stored)
         programs = _Programs(job.dump, answer.instructions)
@@ -236,12 +238,12 @@ def _load_stored(job: Job, features: Features, key: str) -> tuple[Answer, list[i
     return None
 
 
-def _keep(job: Job, unit: Unit, programs: _Programs, key: str) -> None:
+def _keep(job: Job, unit: Unit, programs: _Programs, key: str) -> bool:
     fds = unit.map_fds()
     kept = image.Image(maps={name: image.map_shape(fd) for fd, name in fds.items()})
     for name, (raw, code) in programs.code.items():
         image.add_program(kept, name, code, fds, raw=raw)
-    image.write(Path(job.cache), key, kept)
+    return image.write(Path(job.cache), key, kept)
 
 
 def load(job: Job, words: _Words) -> tuple[Answer, list[int]]:
@@ -259,8 +261,8 @@ def load(job: Job, words: _Words) -> tuple[Answer, list[int]]:
         unit, probes = _compile(job, features, words, answer)
         programs = _Programs(job.dump, answer.instructions)
         links = _attach(unit, probes, features, programs, failed)
-        if job.cache and not answer.failed:
-            _keep(job, unit, programs, key)
+        if job.cache and not answer.failed and _keep(job, unit, programs, key):
+            answer.kept = "written"
         return _answer(answer, unit, programs, links, features)
     except ScoutError as error:
         answer.error = f"{error}\n{words.take()}".strip()

@@ -70,6 +70,8 @@ class Session:
     failed: dict[str, str] = field(default_factory=dict)
     """Probe → why it is not there."""
     instructions: dict[str, int] = field(default_factory=dict)
+    kept: str = ""
+    """As in `sensor.probes.loader.Answer`."""
 
     def configure(self, *, self_tgid: int, buckets: Buckets) -> None:
         """Tell the programs who the agent is, and what a workload may send."""
@@ -207,6 +209,7 @@ class LoaderProcess:
             links=dict(zip(answer.links, fds[programs:], strict=True)),
             failed=answer.failed,
             instructions=answer.instructions,
+            kept=answer.kept,
         )
 
     def stop(self) -> None:

@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from sensor.cli import main
 from sensor.core.clock import RealClock
 from sensor.core.config import KernelConfig, kernel_from
 from sensor.core.paths import find_data
@@ -56,3 +57,27 @@ def test_a_damaged_image_is_compiled_again(tmp_path):
     content[middle : middle + 64] = bytes(64)
     stored.write_bytes(content)
     assert bring_up(cache) == compiled
+
+
+def test_prepared_ahead_the_first_start_needs_no_compiler(tmp_path, without_bcc, monkeypatch, capsys):
+    """`scout prepare` leaves what a start keeps, says so, attaches nothing, and does nothing the second time."""
+    cache = tmp_path / "cache"
+    monkeypatch.setattr("sensor.core.config.CACHE", cache)
+    assert main(["prepare"]) == 0
+    assert capsys.readouterr().out == f"compiled and kept in {cache}: the next start needs no compiler\n"
+    (stored,) = cache.iterdir()
+    without_bcc()
+    assert bring_up(cache)
+    assert main(["prepare"]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert list(cache.iterdir()) == [stored]
+
+
+def test_what_cannot_be_kept_is_an_error_of_prepare(tmp_path, monkeypatch, capsys):
+    """A folder that others can write is no place for programs, and whoever asked for it must hear it."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+    monkeypatch.setattr("sensor.core.config.CACHE", cache)
+    assert main(["prepare"]) == 5
+    assert "hint: make it root's own" in capsys.readouterr().err
