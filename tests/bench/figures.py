@@ -162,13 +162,14 @@ def _life(results: Results) -> Iterator[Figure]:
         rss, pss = [one["rss"] for one in held], [one["pss"] for one in held]
         raw = f"proportional share {median(pss):.1f}"
         yield Figure(name="rss", title="resident memory of the agent", value=median(rss), unit="MiB", must=60, way=40, noise=2.0, raw=raw)
-    scout, floor = results.ready_s.get("scout", []), results.ready_s.get("floor", [])
-    if scout and floor:
-        value = ratio(scout, floor)
-        yield Figure(
-            name="ready", title="start to the first act seen, to the floor's", value=value, unit="x", must=3.0, way=1.5, noise=_WALL * value,
-            raw=f"{median(scout):.2f} s to {median(floor):.2f}",
-        )  # fmt: skip
+    floor = results.ready_s.get("floor", [])
+    for arm, title, must in (("scout", "start to the first act seen, probes prepared, to the floor's", 3.0), ("cold", "the same, compiling them", None)):
+        if (starts := results.ready_s.get(arm, [])) and floor:
+            value = ratio(starts, floor)
+            yield Figure(
+                name="ready" if arm == "scout" else f"ready_{arm}", title=title, value=value, unit="x", must=must, way=must and must / 2, noise=_WALL * value,
+                raw=f"{median(starts):.2f} s to {median(floor):.2f}",
+            )  # fmt: skip
 
 
 def _micro(results: Results) -> Iterator[Figure]:

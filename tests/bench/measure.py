@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from tests.bench.loads import Load
     from tests.bench.sensors import Running
 
-PARTS = ("wall", "programs", "cpu", "latency", "stages", "micro")
+PARTS = ("wall", "programs", "cpu", "latency", "stages", "ready", "micro")
 ARMS = ("off", "scout", "floor")
 _PACED_S = 3.0
 _OUTSIDE_ROUNDS = 3
 """Rounds in which Scout also runs with the host out of scope: its CPU is nearly nothing, and as steady."""
+_STARTS = 5
 _LEAST_ACTS = 100
 _SLICES = 10
 """Parts of a workload that both sensors watch, the workloads in turn: a tenth of a second each."""
@@ -58,6 +59,7 @@ class Sitting:
         self.loads = by_name
         self.scout, self.floor = sensors.scout(plan.sensor), sensors.floor()
         self.outside = sensors.outside(plan.sensor)
+        self.cold = sensors.cold()
         self.results = Results(rounds=plan.rounds, scale=plan.scale, machine=machine())
 
     def count(self, load: Load) -> int:
@@ -77,12 +79,22 @@ class Sitting:
         if "stages" in parts:
             with self._both() as (scout, floor):
                 self.results.stage_ns = stages.measure({"scout": scout.pid, "floor": floor.pid}, self.plan.scale)
-        self.results.ready_s = {sensor.name: sensor.ready_s for sensor in (self.scout, self.floor)}
+        if "ready" in parts:
+            self._starts()
+        self.results.ready_s = {sensor.name: sensor.ready_s for sensor in (self.scout, self.cold, self.floor)}
         if "micro" in parts:
             from tests.bench import micro  # only here: it takes half the agent along
 
             self.results.micro_us = micro.measure()
         return self.results
+
+    def _starts(self) -> None:
+        """Start each sensor a few times and end it as soon as it sees: Scout with its probes prepared, Scout that compiles them, the floor."""
+        for _ in range(_STARTS):
+            for sensor in (self.scout, self.floor) if self.plan.sensor else (self.scout, self.cold, self.floor):
+                with sensor.running():
+                    pass
+        say("starts: done")
 
     def _round(self, number: int) -> None:
         if {"wall", "cpu"} & set(self.plan.parts):

@@ -188,6 +188,11 @@ def outside(command: str = "") -> Sensor:
     return Sensor(name="outside", command=[*_scout_words(command), "--containers-only"], is_counting=not command, ready_word='"watching"')
 
 
+def cold() -> Sensor:
+    """Return Scout that finds no probes prepared (``scout prepare``, or an earlier start), and compiles them."""
+    return Sensor(name="cold", command=[*_scout_words(""), "--no-cache"], is_counting=True)
+
+
 def floor() -> Sensor:
     """Return the floor."""
     return Sensor(name="floor", command=[sys.executable, str(HERE / "floor.py")], stop_signal=signal.SIGKILL)
