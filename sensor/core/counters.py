@@ -62,6 +62,24 @@ class Count(Enum):
     """Scans that stopped at their bound of directories."""
     WORKLOADS_SCAN_UNREADABLE = ("workloads", "scan_unreadable", False)
     """Directories a scan could not read (most often: removed meanwhile)."""
+    WORKLOADS_WAITED = ("workloads", "waited", False)
+    """Matches that waited for what the API server says of their pod."""
+    WORKLOADS_NAMELESS = ("workloads", "nameless", False)
+    """Matches that waited in vain, and were told with what was known."""
+    WORKLOADS_WAIT_FULL = ("workloads", "wait_full", False)
+    """Matches told with what was known because too many were waiting."""
+    PODS_GARBAGE = ("pods", "garbage", False)
+    """What the API server sent and is no pod of this node."""
+    PODS_VALUE_REFUSED = ("pods", "value_refused", False)
+    """Names, labels and images in it that are not as Kubernetes allows them, or too many."""
+    PODS_TOO_MANY = ("pods", "too_many", False)
+    """Pods beyond those that are kept."""
+    PODS_STALE = ("pods", "stale", False)
+    """Changes older than what was known."""
+    PODS_LISTED = ("pods", "listed", False)
+    """Times the whole list was asked for: at the start, and when the watch had lost its place."""
+    PODS_UNREACHABLE = ("pods", "unreachable", False)
+    """Requests that the API server did not answer, or answered with an error."""
     PROCESSES_EVICTED = ("processes", "evicted", False)
     """Processes forgotten because the table was full."""
     ENGINE_QUEUE_FULL = ("engine", "queue_full", True)

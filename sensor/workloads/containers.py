@@ -31,8 +31,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sensor.events.dimensions import Profile
+
+if TYPE_CHECKING:
+    from sensor.workloads.pods import Container, Pod
 
 _CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 _SHORT_ID_IN_POD = re.compile(r"[0-9a-f]{32}")  # only a pod's own directory makes 32 digits an id: elsewhere they are anybody's
@@ -80,6 +84,12 @@ class Workload:
 
     claim: str = ""
     """UNKNOWN only: ``podman:ID of uid 1000``, what a user's own cgroup calls itself. For people; nothing may act on it."""
+
+    pod: Pod | None = None
+    """What the API server says of the pod; None outside of pods and while it has said nothing."""
+
+    container: Container | None = None
+    """What it says of the container, likewise."""
 
 
 HOST = Workload(profile=Profile.HOST)

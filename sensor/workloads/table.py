@@ -26,7 +26,7 @@ from sensor.events.dimensions import Profile
 from sensor.workloads.containers import HOST, UNKNOWN, Workload, identify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
     from sensor.core.counters import Counters
 
@@ -66,6 +66,8 @@ class WorkloadTable:
         resolve:
             Finds the whole path of a cgroup id (`cgroups.PathFinder`); ``None``
             in its answer when the cgroup is gone. Not on the hot path.
+        named:
+            Adds what the API server says of a workload's pod (`pods.PodStore.named`).
         learned:
             Told each cgroup id and profile when it becomes known or changes;
             UNKNOWN asks to take the id out of the kernel's map.
@@ -78,12 +80,14 @@ class WorkloadTable:
         max_cgroups: int = MAX_CGROUPS,
         node_root: str = "",
         resolve: Callable[[int], bytes | None] | None = None,
+        named: Callable[[Workload], Workload] | None = None,
         learned: Callable[[int, Profile], None] | None = None,
     ) -> None:
         self._counters = counters
         self._max = max_cgroups
         self._node_root = node_root
         self._resolve = resolve
+        self._named = named
         self._learned = learned
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
 
@@ -92,7 +96,7 @@ class WorkloadTable:
         return len(self._entries)
 
     def lookup(self, event: Frame) -> Workload:
-        """Return the workload of *event*; the same object for every event of one cgroup."""
+        """Return the workload of *event*; the same object for every event of one cgroup, until something new is said about its pod."""
         cgroup_id = event.cgroup_id
         entry = self._entries.get(cgroup_id)
         if entry is not None and entry.seen == event.cgroup_path:
@@ -107,9 +111,16 @@ class WorkloadTable:
             if len(self._entries) >= self._max and cgroup_id not in self._entries:
                 self._counters.add(Count.WORKLOADS_NOT_LOADED)
                 continue
-            self._put(cgroup_id, _Entry(path, path, identify(path, node_root=self._node_root)))
+            self._put(cgroup_id, _Entry(path, path, self._identify(path)))
             taken += 1
         return taken
+
+    def rename(self, pod_uids: Container[str]) -> None:
+        """The API server said something new about these pods, named as cgroup paths have them."""
+        if self._named is not None:
+            for entry in self._entries.values():
+                if entry.workload.pod_uid in pod_uids:
+                    entry.workload = self._named(entry.workload)
 
     def forget(self, cgroup_id: int) -> None:
         """The cgroup was removed."""
@@ -146,9 +157,13 @@ class WorkloadTable:
             path = found if found is not None and found.endswith(seen) else b""
             if not path:
                 self._counters.add(Count.WORKLOADS_PATH_CUT)
-        workload = identify(path, node_root=self._node_root)
+        workload = self._identify(path)
         self._put(cgroup_id, _Entry(seen, path, workload))
         return workload
+
+    def _identify(self, path: bytes) -> Workload:
+        workload = identify(path, node_root=self._node_root)
+        return workload if self._named is None else self._named(workload)
 
     def _put(self, cgroup_id: int, entry: _Entry) -> None:
         before = self._entries.get(cgroup_id)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 from sensor.core.counters import Count, Counters
@@ -8,6 +9,7 @@ from sensor.events.common import FrameFlag
 from sensor.events.dimensions import Profile
 from sensor.workloads.containers import HOST, UNKNOWN
 from sensor.workloads.table import WorkloadTable
+from tests.unit.pods_factory import cgroup_path, make_pod, uid_of
 
 ID = b"ab" * 32
 OTHER = b"cd" * 32
@@ -109,3 +111,21 @@ def test_a_removed_cgroup_is_forgotten():
     table.forget(7)
     assert len(table) == 0
     assert told == [(7, Profile.CONTAINER), (7, Profile.UNKNOWN)]
+
+
+def test_names_are_given_and_renewed():
+    """What is learned gets its pod at once; what was known before gets it when the API server tells, and keeps its place in the kernel's map."""
+    told = []
+    pods = {}
+    table = WorkloadTable(
+        Counters(), named=lambda one: replace(one, pod=pods[one.pod_uid]) if one.pod_uid in pods else one, learned=lambda *pair: told.append(pair)
+    )
+    table.load([(1, cgroup_path(1)), (2, cgroup_path(2)), (3, b"/a.service")])
+    assert table.lookup(frame(1, cgroup_path(1))).pod is None
+    pods |= {uid_of(number): make_pod(number) for number in (1, 2, 4)}
+    table.rename({uid_of(1)})
+    assert table.lookup(frame(1, cgroup_path(1))).pod.name == "web-1"
+    assert table.lookup(frame(2, cgroup_path(2))).pod is None
+    assert table.lookup(frame(4, cgroup_path(4))).pod.name == "web-4"
+    assert [cgroup_id for cgroup_id, _ in told] == [1, 2, 3, 4]
+    WorkloadTable(Counters()).rename({uid_of(1)})
