@@ -255,5 +255,6 @@ def _raise(name: str, problems: list[Problem]) -> None:
 
 
 def _carries(workload: Any, labels: tuple[tuple[str, str], ...]) -> bool:  # noqa: ANN401  # the workload's class is the agent's
-    carried = getattr(workload, "labels", None)
-    return carried is None or all(carried.get(key) == value for key, value in labels)
+    """Whether the pod carries *labels*: what is not known, a pod or one of too many labels, counts as carried."""
+    pod = workload.pod
+    return pod is None or all(pod.labels.get(key, None if pod.are_labels_whole else value) == value for key, value in labels)

@@ -186,7 +186,7 @@ class FindingBuilder:
             "ruleset": verdict.ruleset,
             "cluster": context.cluster,
             "node": context.node,
-            "namespace": None,
+            "namespace": workload.pod.namespace if workload.pod else None,
             "pod": _pod(workload),
             "scope": cast("Any", _SCOPES.get(workload.profile, "unknown")),
             "container": _container(workload),
@@ -292,10 +292,21 @@ def _redact_paths(redactor: Redactor, process: Process, act: object) -> None:
 
 
 def _pod(workload: Any) -> Pod | None:  # noqa: ANN401  # the workload's class is the agent's
-    return {"name": None, "uid": workload.pod_uid, "labels": None, "owner": None} if workload.pod_uid else None
+    pod = workload.pod
+    if pod is None:
+        return {"name": None, "uid": workload.pod_uid, "labels": None, "owner": None} if workload.pod_uid else None
+    return {"name": pod.name, "uid": pod.uid, "labels": pod.labels, "owner": {"kind": pod.owner[0], "name": pod.owner[1]} if pod.owner else None}
 
 
 def _container(workload: Any) -> Container | None:  # noqa: ANN401  # the workload's class is the agent's
     if not workload.container_id:
         return None
-    return {"id": workload.container_id, "name": None, "image": None, "tag": None, "digest": None, "runtime": workload.runtime or None}
+    known = workload.container
+    return {
+        "id": workload.container_id,
+        "name": known.name if known else None,
+        "image": (known.image or None) if known else None,
+        "tag": (known.tag or None) if known else None,
+        "digest": (known.digest or None) if known else None,
+        "runtime": workload.runtime or None,
+    }

@@ -181,6 +181,11 @@ class _Checker:
                 self._problem(source, name.offset, f"{spec.name}[…] takes a number, not {argument!r}")
                 return None
             get, many = spec.indexed(int(argument)), False
+        elif spec.keyed:
+            if argument is None:
+                self._problem(source, name.offset, f"{spec.name} needs a key: {spec.name}[app]")
+                return None
+            get = spec.keyed(argument)
         limitation = "" if spec.filled else f"{label} is not filled by this build"
         kind = spec.type
         for transformer in reversed(name.transformers):

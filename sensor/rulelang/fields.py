@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sensor.rulelang import getters as g
+from sensor.rulelang import podfields as p
 from sensor.rulelang import unfilled
 from sensor.rulelang.values import FieldType
 
@@ -50,6 +51,9 @@ class FieldSpec:
     indexed: Callable[[int], Getter] | None = None
     """Reads it for an argument that is a number."""
 
+    keyed: Callable[[str], Getter] | None = None
+    """Reads it for an argument that is any text, without which it is nothing."""
+
     many: bool = False
     """The value is a tuple: a test holds when it holds for one (``!=``: for each)."""
 
@@ -82,6 +86,9 @@ def _f(name: str, kind: FieldType, doc: str, get: Getter | None = None, kinds: f
 def _const(name: str, kind: FieldType, value: Any, doc: str) -> FieldSpec:
     return FieldSpec(name=name, type=kind, doc=doc, get=lambda _event: value, constant=value)
 
+
+_LATE: dict[str, Any] = {"unknowable": True, "missing": True}
+"""What the API server tells: missing on the host, unknown until it has told."""
 
 _FILLED = (
     _f("evt.type", TEXT, "name of the call; execve stands for execveat too", g.event_type),
@@ -184,8 +191,22 @@ _FILLED = (
     _f("container.id", TEXT, "first 12 characters of the container's id, or host", g.container_id, unknowable=True),
     _f("container.full_id", TEXT, "the container's id, or host", g.container_full_id, unknowable=True),
     _f("container.type", TEXT, "container runtime, or host", g.container_runtime, unknowable=True, missing=True),
-    _f("k8s.pod.uid", TEXT, "pod's UID as its cgroup's path has it", g.pod_uid, missing=True),
-    _f("k8s.pod.id", TEXT, "as k8s.pod.uid", g.pod_uid, missing=True),
+    _f("container.name", TEXT, "name in the pod's specification, or host", p.container_name, unknowable=True),
+    _f("container.image", TEXT, "the image's repository, a colon, its tag", p.container_image, **_LATE),
+    _f("container.image.repository", TEXT, "the image's repository, registry included", p.container_repository, **_LATE),
+    _f("container.image.tag", TEXT, "the image's tag", p.container_tag, **_LATE),
+    _f("container.image.digest", TEXT, "digest of the image that runs (sha256:…)", p.container_digest, **_LATE),
+    _f("container.privileged", TRUTH, "the container is privileged", p.container_privileged, **_LATE),
+    _f("container.start_ts", NUMBER, "start of the container, ns since 1970, to the second", p.container_start_ns, **_LATE),
+    _f("k8s.ns.name", TEXT, "namespace of the pod", p.namespace, **_LATE),
+    _f("k8s.pod.name", TEXT, "name of the pod", p.pod_name, **_LATE),
+    _f("k8s.pod.uid", TEXT, "UID of the pod", p.pod_uid, **_LATE),
+    _f("k8s.pod.id", TEXT, "as k8s.pod.uid", p.pod_uid, **_LATE),
+    _f("k8s.pod.label", TEXT, "[key]: value of the pod's label of that key", keyed=p.pod_label, takes_argument=True, **_LATE),
+    _f("k8s.pod.labels", TEXT, "the pod's labels as key:value, joined by commas", p.pod_labels, **_LATE),
+    _f("k8s.pod.ip", TEXT, "address of the pod", p.pod_address, **_LATE),
+    _f("k8s.deployment.name", TEXT, "Deployment of the pod: its ReplicaSet's name without the hash of the template", p.deployment, **_LATE),
+    _f("k8s.rs.name", TEXT, "ReplicaSet of the pod", p.replica_set, **_LATE),
 )
 
 _ARGUMENTS: dict[str, tuple[FieldType, dict[str, Getter]]] = {

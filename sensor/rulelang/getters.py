@@ -370,11 +370,6 @@ def container_runtime(event: Any) -> Any:
     return workload.runtime.encode() or None if workload.profile == Profile.CONTAINER else UNKNOWN
 
 
-def pod_uid(event: Any) -> Any:
-    """k8s.pod.uid."""
-    return event.workload.pod_uid.encode() or None
-
-
 def age_ns(event: Any) -> int:
     """proc.duration."""
     return max(0, int(event.ts_ns) - int(event.start_ns))

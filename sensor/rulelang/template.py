@@ -71,6 +71,8 @@ def compile_template(source: Source, report: Report) -> Template:
         getter = spec.get
         if left is not None and spec.indexed and left.isascii() and left.isdigit() and len(left) < 4:  # noqa: PLR2004  # as the checker has it
             getter = spec.indexed(int(left))
+        elif left is not None and spec.keyed:
+            getter = spec.keyed(left)
         if not spec.filled or getter is None:
             report.warnings.append(source.problem(found.start() + shift + 1, f"{name} is not filled by this build and prints {MISSING}"))
             parts.append(MISSING)
@@ -81,9 +83,12 @@ def compile_template(source: Source, report: Report) -> Template:
 
 
 def _container_info() -> list[str | Callable[[Any], str]]:
-    spec = fields.FIELDS["container.id"]
-    assert spec.get is not None  # noqa: S101  # the table fills it
-    return ["container_id=", _printer(spec.get, spec.kinds), f" container_name={MISSING}"]
+    parts: list[str | Callable[[Any], str]] = []
+    for name in ("container.id", "container.name"):
+        spec = fields.FIELDS[name]
+        assert spec.get is not None  # noqa: S101  # the table fills it
+        parts += [f"{' ' if parts else ''}{name.replace('.', '_')}=", _printer(spec.get, spec.kinds)]
+    return parts
 
 
 def _printer(getter: Getter, kinds: frozenset[str]) -> Callable[[Any], str]:

@@ -19,16 +19,16 @@ proc.pexe proc.aexe proc.pexepath proc.aexepath proc.pcmdline proc.acmdline proc
 proc.vpgid.exe proc.vpgid.exepath proc.pgid.name proc.pgid.exe proc.pgid.exepath thread.cap_inheritable thread.cgroups thread.cgroup thread.nametid
 thread.vnametid
 user.name user.homedir user.shell user.loginname group.name
-container.name container.image container.image.id container.image.repository container.image.tag container.image.digest container.mounts
+container.image.id container.mounts
 container.mount container.mount.source container.mount.dest container.mount.mode container.mount.rdwr container.mount.propagation container.healthcheck
 container.liveness_probe container.readiness_probe container.ip container.cni.json container.host_pid container.host_network container.host_ipc
 container.label container.labels
 fd.uid fd.containername fd.containerdirectory fd.proto fd.cproto fd.sproto fd.lproto fd.rproto fd.cip.name fd.sip.name fd.lip.name fd.rip.name fd.types
 fs.path.source fs.path.sourceraw fs.path.target fs.path.targetraw
 syslog.facility.str syslog.severity.str syslog.message fdlist.nums fdlist.names fdlist.cips fdlist.sips fdlist.cports fdlist.sports
-k8s.ns.name k8s.pod.name k8s.pod.sandbox_id k8s.pod.full_sandbox_id k8s.pod.label k8s.pod.labels k8s.pod.ip k8s.pod.cni.json k8s.ns.id k8s.ns.label
-k8s.ns.labels k8s.rc.name k8s.rc.id k8s.rc.label k8s.rc.labels k8s.rs.name k8s.rs.id k8s.rs.label k8s.rs.labels k8s.svc.name k8s.svc.id k8s.svc.label
-k8s.svc.labels k8s.deployment.name k8s.deployment.id k8s.deployment.label k8s.deployment.labels
+k8s.pod.sandbox_id k8s.pod.full_sandbox_id k8s.pod.cni.json k8s.ns.id k8s.ns.label
+k8s.ns.labels k8s.rc.name k8s.rc.id k8s.rc.label k8s.rc.labels k8s.rs.id k8s.rs.label k8s.rs.labels k8s.svc.name k8s.svc.id k8s.svc.label
+k8s.svc.labels k8s.deployment.id k8s.deployment.label k8s.deployment.labels
 """.split()
 
 NUMBER = """
@@ -40,13 +40,13 @@ proc.exe_ino.ctime_duration_proc_start proc.exe_ino.ctime_duration_pidns_start p
 proc.vmsize proc.vmrss proc.vmswap proc.nthreads proc.nchilds proc.stdin.type proc.stdout.type proc.stderr.type proc.stdin.name proc.stdout.name
 proc.stderr.name thread.pfmajor thread.pfminor thread.vtid thread.exectime thread.totexectime thread.cpu thread.cpu.user thread.cpu.system thread.vmsize
 thread.vmrss
-container.start_ts container.duration fd.dev fd.dev.major fd.dev.minor syslog.facility syslog.severity
+container.duration fd.dev fd.dev.major fd.dev.minor syslog.facility syslog.severity
 """.split()
 
 TRUTH = """
 evt.is_io evt.is_io_read evt.is_io_write evt.is_wait evt.is_syslog
 proc.is_exe_writable proc.is_exe_upper_layer proc.is_exe_lower_layer proc.is_vpgid_leader proc.is_pgid_leader proc.is_container_healthcheck
-proc.is_container_liveness_probe proc.is_container_readiness_probe container.privileged fd.connected fd.name_changed fd.is_upper_layer fd.is_lower_layer
+proc.is_container_liveness_probe proc.is_container_readiness_probe fd.connected fd.name_changed fd.is_upper_layer fd.is_lower_layer
 """.split()
 
 BUFFER = ["evt.buffer"]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SPECS = {spec.name: spec for spec in KINDS}
 _KIND_OF = {"execve": "exec", "execveat": "exec", "connect": "connect", **{name.decode(): "open" for name in OPEN_SYSCALLS.values()}}
 _NUMBER_OF = {name.decode(): number for number, name in reversed(OPEN_SYSCALLS.items())}
-_ARGUMENT = re.compile(r"(proc\.aname|proc\.apid)\[(\d)\]")
+_ARGUMENT = re.compile(r"(proc\.aname|proc\.apid)\[\d\]|(k8s\.pod\.label)\[[^\]]+\]")
 
 _PLAUSIBLE: dict[str, Any] = {
     "ts_ns": 2_000_000_000, "start_ns": 1_000_000_000, "candidates": (1 << 256) - 1, "tgid": 1000, "tid": 1000, "ppid": 900, "ns_tgid": 1000, "sid": 900,
@@ -38,6 +38,21 @@ _PLAUSIBLE: dict[str, Any] = {
     "cwd": b"/", "cmdline": b"program\0", "ancestors": ((900, b"parent"),), "ancestors_count": 1, "dirfd": -100, "family": AF_INET, "protocol": 6,
     "daddr": MAPPED + bytes((192, 0, 2, 1)), "saddr": MAPPED + bytes((192, 0, 2, 2)), "dport": 443, "sport": 40000, "fd": 3, "path": b"/opt/file",
     "asked": b"/opt/file",
+}  # fmt: skip
+
+
+_HOST_WORKLOAD: dict[str, Any] = {"profile": Profile.HOST, "container_id": "", "runtime": "", "pod_uid": "", "pod": None, "container": None}
+_CONTAINER: dict[str, Any] = {
+    "name": "app",
+    "image": "registry.example/app",
+    "tag": "1",
+    "digest": "sha256:" + "0" * 64,
+    "started_ns": 10**18,
+    "privileged": False,
+}
+_POD: dict[str, Any] = {
+    "uid": "8c1c7ad4-0000-4000-8000-000000000001", "namespace": "default", "name": "app", "are_labels_whole": True, "owner": None, "replica_set": "",
+    "ip": "192.0.2.3",
 }  # fmt: skip
 
 
@@ -58,7 +73,7 @@ def event_of(values: Mapping[str, str], flags: int = 0) -> Event:
     event = _blank(kind_name)
     event.flags = flags
     for field in sorted(values, key=_order):
-        setter = _SETTERS.get(_ARGUMENT.sub(r"\1[]", field))
+        setter = _SETTERS.get(_ARGUMENT.sub(r"\1\2[]", field))
         if setter is None:
             raise UnsettableFieldError(f"{field} cannot be given in a case")
         try:
@@ -79,8 +94,7 @@ def _blank(kind_name: str) -> SimpleNamespace:
     members |= {tail.name: b"" for tail in (*SHARED_TAILS, *spec.tails)}
     members |= {name: value for name, value in _PLAUSIBLE.items() if name in members}
     members |= {"kind": spec.number, "ret": 3 if kind_name == "open" else 0, "syscall": 257}
-    workload = SimpleNamespace(profile=Profile.HOST, container_id="", runtime="", pod_uid="")
-    return SimpleNamespace(kind_name=kind_name, workload=workload, **members)
+    return SimpleNamespace(kind_name=kind_name, workload=SimpleNamespace(**_HOST_WORKLOAD), **members)
 
 
 def _bytes(text: str) -> bytes:
@@ -141,7 +155,46 @@ def _container(event: Event, text: str, _field: str) -> None:
     inside = text != "host"
     profile = Profile.CONTAINER if inside else Profile.HOST
     event.profile = int(profile)
-    event.workload = SimpleNamespace(profile=profile, container_id=text if inside else "", runtime="containerd" if inside else "", pod_uid="")
+    known = SimpleNamespace(**_CONTAINER) if inside else None
+    told = {"profile": profile, "container_id": text if inside else "", "runtime": "containerd" if inside else "", "container": known}
+    event.workload = SimpleNamespace(**_HOST_WORKLOAD | told)
+
+
+def _of_container(name: str, convert: Callable[[str], Any] = str) -> Callable[[Event, str, str], None]:
+    """Put a container's value; the act is in a container then."""
+
+    def put(event: Event, text: str, field: str) -> None:
+        if event.workload.container is None:
+            _container(event, "c0ffee000001", field)
+        setattr(event.workload.container, name, convert(text))
+
+    return put
+
+
+def _of_pod(put_value: Callable[[SimpleNamespace, str, str], None]) -> Callable[[Event, str, str], None]:
+    """Put a pod's value; the act is in a container of a pod then."""
+
+    def put(event: Event, text: str, field: str) -> None:
+        if event.workload.container is None:
+            _container(event, "c0ffee000001", field)
+        if event.workload.pod is None:
+            event.workload.pod = SimpleNamespace(**_POD | {"labels": {}})
+            event.workload.pod_uid = event.workload.pod.uid
+        put_value(event.workload.pod, text, field)
+
+    return put
+
+
+def _deployment(pod: SimpleNamespace, text: str, _field: str) -> None:
+    pod.owner, pod.replica_set = ("Deployment", text), f"{text}-5d4f8c7b6"
+
+
+def _replica_set(pod: SimpleNamespace, text: str, _field: str) -> None:
+    pod.replica_set = text
+
+
+def _label(pod: SimpleNamespace, text: str, field: str) -> None:
+    pod.labels[field.partition("[")[2].removesuffix("]")] = text
 
 
 def _flags(event: Event, text: str, _field: str) -> None:
@@ -229,5 +282,10 @@ _SETTERS: dict[str, Callable[[Event, str, str], None]] = {
     "proc.sid": _member("sid", int), "thread.tid": _member("tid", int), "thread.cap_effective": _capabilities,
     "proc.is_exe_from_memfd": _memfd, "user.uid": _member("euid", int), "group.gid": _member("egid", int),
     "user.loginuid": _member("loginuid", lambda text: int(text) & 0xFFFFFFFF), "container.id": _container,
+    "container.name": _of_container("name"), "container.image.repository": _of_container("image"), "container.image.tag": _of_container("tag"),
+    "container.image.digest": _of_container("digest"), "container.privileged": _of_container("privileged", _truth),
+    "k8s.ns.name": _of_pod(lambda pod, text, _field: setattr(pod, "namespace", text)),
+    "k8s.pod.name": _of_pod(lambda pod, text, _field: setattr(pod, "name", text)),
+    "k8s.pod.label[]": _of_pod(_label), "k8s.deployment.name": _of_pod(_deployment), "k8s.rs.name": _of_pod(_replica_set),
 }  # fmt: skip
 """What puts a field's value into an event."""

@@ -72,7 +72,7 @@ def address_bytes(text: str) -> bytes:
 
 def make_workload(profile: Profile = Profile.HOST, **overrides: Any) -> SimpleNamespace:
     """Return what the agent puts into an event's ``workload`` slot."""
-    return SimpleNamespace(**{"profile": profile, **WORKLOADS[profile], **overrides})
+    return SimpleNamespace(**{"profile": profile, "pod": None, "container": None, **WORKLOADS[profile], **overrides})
 
 
 def make_event(kind: str, *, workload: Any = None, container: bool = False, **overrides: Any) -> Any:

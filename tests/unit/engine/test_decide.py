@@ -28,7 +28,8 @@ spec:
 
 def labelled(**labels):
     """An event in a container whose pod carries *labels*."""
-    return make_event("open", workload=make_workload(Profile.CONTAINER, labels=labels))
+    pod = SimpleNamespace(labels=labels, are_labels_whole=True)
+    return make_event("open", workload=make_workload(Profile.CONTAINER, pod=pod))
 
 
 def document(name="baseline", rules=("SC-0001",), **spec):
@@ -73,6 +74,14 @@ def test_labels_choose_pods():
     assert policy.decide(labelled(app="shop"), R1) is None
     assert policy.decide(HOST, R1) is None
     assert policy.decide(INSIDE, R1) is not None
+
+
+def test_labels_that_were_left_out_count_as_carried():
+    """Of a pod with too many labels those that are known are compared; the others may be there."""
+    policy = Policy.from_documents([document(labels={"app": "shop", "tier": "front"})], name="p")
+    for labels, is_covered in (({"app": "shop"}, True), ({}, True), ({"app": "other"}, False)):
+        event = make_event("open", workload=make_workload(Profile.CONTAINER, pod=SimpleNamespace(labels=labels, are_labels_whole=False)))
+        assert (policy.decide(event, R1) is not None) == is_covered
 
 
 def test_the_strongest_mitigation_wins_then_the_first_name():

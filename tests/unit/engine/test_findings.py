@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,9 +13,12 @@ from sensor.engine.findings import OUTPUT_CHARACTERS, wall_text
 from sensor.engine.redact import MARK
 from sensor.events.common import FrameFlag
 from sensor.events.dimensions import Profile
+from sensor.workloads.containers import identify
+from sensor.workloads.pods import Container
 from tests.unit.contract.schema_check import check
 from tests.unit.events_factory import make_event, make_workload
 from tests.unit.finding_factory import WALL_OFFSET_NS, make_builder, make_clock, make_finding, make_rule
+from tests.unit.pods_factory import cgroup_path, id_of, make_pod, uid_of
 
 
 def test_rule_policy_and_node_are_told():
@@ -80,6 +84,21 @@ def test_the_workload_is_told():
     assert (inside["scope"], inside["container"]["runtime"], inside["container"]["name"]) == ("container", "containerd", None)
     assert inside["pod"] == {"name": None, "uid": "8c1c7ad4-0000-4000-8000-000000000001", "labels": None, "owner": None}
     assert unknown["scope"] == "unknown"
+
+
+def test_the_pod_is_told_by_its_names():
+    """Namespace, name, labels, owner, and the container with its image; what nobody told is null."""
+    pod = make_pod(1, owner=("Deployment", "web"))
+    container = Container(name="app", image="docker.io/example/web", tag="1", digest="sha256:ab")
+    workload = replace(identify(cgroup_path(1)), pod=pod, container=container)
+    finding = make_finding(workload=workload, late=True)
+    assert (finding["namespace"], finding["late"]) == ("shop", True)
+    assert finding["pod"] == {"name": "web-1", "uid": uid_of(1), "labels": {"app": "web"}, "owner": {"kind": "Deployment", "name": "web"}}
+    told = {"id": id_of(1), "name": "app", "image": "docker.io/example/web", "tag": "1", "digest": "sha256:ab", "runtime": None}
+    assert finding["container"] == told
+    half = make_finding(workload=replace(workload, pod=replace(pod, owner=None), container=Container(name="app")))
+    assert half["pod"]["owner"] is None
+    assert half["container"] == told | {"image": None, "tag": None, "digest": None}
 
 
 def test_flags_and_cuts_are_told():

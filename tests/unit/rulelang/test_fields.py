@@ -39,5 +39,5 @@ def test_every_field_is_documented():
 
 def test_what_falco_knows_is_known():
     """Fields that rules in the wild print and test."""
-    for name in ("user.name", "container.image.repository", "proc.pcmdline", "fd.sip.name", "evt.is_io_write", "proc.is_exe_upper_layer", "k8s.ns.name"):
+    for name in ("user.name", "container.image.id", "proc.pcmdline", "fd.sip.name", "evt.is_io_write", "proc.is_exe_upper_layer", "k8s.ns.label"):
         assert not fields.FIELDS[name].filled

@@ -28,7 +28,7 @@ def rendered(text, event):
         ("%user.name %fd.sip", "<NA> <NA>"),
         ("100% of %fd.num", "100% of 3"),
         ("%evt.failed %user.loginuid", "false -1"),
-        ("%container.info", "container_id=host container_name=<NA>"),
+        ("%container.info", "container_id=host container_name=host"),
         ("%proc.aname", "bash,sshd,systemd"),
     ],
 )

@@ -15,7 +15,7 @@ from tests.unit.ruleset.documents import loaded, problems, rule
         ("evt.type in (openat, unlink) and proc.name = a", RuleStatus.DEGRADED, ("open",), "no probe for unlink"),
         ("evt.type = unshare", RuleStatus.BLIND, (), "no probe for unshare"),
         ("evt.type = openat and user.name = root", RuleStatus.BLIND, (), "open: user.name is not filled by this build"),
-        ("evt.type = openat and not container.image.repository = x", RuleStatus.BLIND, (), "open: container.image.repository is not filled by this build"),
+        ("evt.type = openat and not container.image.id = x", RuleStatus.BLIND, (), "open: container.image.id is not filled by this build"),
         ("(evt.type = openat and user.name = root) or evt.type = execve", RuleStatus.DEGRADED, ("exec",), "open: user.name is not filled by this build"),
         ("evt.type = openat and (proc.name = a or evt.type = sendto and fd.connected = false)", RuleStatus.ACTIVE, ("open",), ""),
         ("evt.type = openat and evt.dir = >", RuleStatus.BLIND, (), "the condition can never hold"),
