@@ -31,6 +31,7 @@ from sensor.events.common import Lane
 from sensor.events.decode import decode
 from sensor.events.dimensions import Profile
 from sensor.health.state import Health, ProbeStatus
+from sensor.naming import find_names
 from sensor.pipeline import Pipeline
 from sensor.probes.programs import PROBES
 from sensor.rules_in_force import RulesInForce, load_documents, statuses
@@ -109,6 +110,7 @@ class Agent:
         self._reload_at_ns: int | None = None
         self._canary_at_ns = 0
         self.ruleset, policy = load_documents(config, data.rules)
+        self._names = find_names(config.cluster, node=config.node, clock=self.clock, counters=self.counters, health=self.health, environment=os.environ)
         self.kernel = startup.finish(self.clock, self._perf_lost)
         try:
             self._bring_up(policy, record)
@@ -126,7 +128,7 @@ class Agent:
         self.health.expect(kernel.canaries.expected())
         self.counters.attach_kernel(kernel.session.losses, self._flooded)
         self._finder = cgroups.PathFinder(kernel.hierarchy.mount_point)
-        self.workloads = WorkloadTable(self.counters, resolve=self._finder, learned=self._learned)
+        self.workloads = WorkloadTable(self.counters, resolve=self._finder, named=self._names.named if self._names else None, learned=self._learned)
         self.workloads.load(cgroups.scan(kernel.hierarchy.mount_point, counters=self.counters))
         self._processes = ProcessTable(self.counters)
         context = FindingContext(boot_id=boot_id(), clock=self.clock, redactor=Redactor(RedactConfig()), node=config.node or os.uname().nodename)
@@ -142,6 +144,8 @@ class Agent:
             counters=self.counters,
             failed=self._failed,
         )
+        if self._names:
+            self._names.start(self.workloads, self.pipeline, lambda event: self._guarded(self._late, event))
         for warning in self.ruleset.warnings:
             self._log.warning(str(warning))
         installed = self.rules.install(self.ruleset)
@@ -178,6 +182,8 @@ class Agent:
         calls[wake_read] = lambda: self._signals(os.read(wake_read, 64))
         if self._watch:
             calls[self._watch.fd] = self._changed
+        if self._names:
+            calls[self._names.fd] = self._names.drain
         poll = select.epoll(flags=select.EPOLL_CLOEXEC)
         for fd in calls:
             poll.register(fd, select.EPOLLIN)
@@ -205,6 +211,8 @@ class Agent:
             self.kernel.session.detach()  # first, or a flood would never let the buffers run empty
             while frames := self.kernel.stream.take():
                 self._frames(frames)
+            if self._names:
+                self._names.finish()
             self.pipeline.finish()
             self._sink.close()
             if self._server:
@@ -216,6 +224,8 @@ class Agent:
             self.counters.attach_kernel(None)
             if self._watch:
                 self._watch.close()
+            if self._names:
+                self._names.close()
             self._finder.close()
             self.kernel.close()
 
@@ -226,11 +236,14 @@ class Agent:
 
     def _timeout_s(self) -> float:
         now = self.clock.monotonic_ns()
-        moments = [moment for moment in (self.pipeline.next_due_ns(), self._reload_at_ns, self._canary_at_ns) if moment is not None]
+        names_ns = self._names.next_due_ns() if self._names else None
+        moments = [moment for moment in (self.pipeline.next_due_ns(), names_ns, self._reload_at_ns, self._canary_at_ns) if moment is not None]
         return max(0.0, (min(moments) - now) / 1e9)
 
     def _due(self) -> None:
         now = self.clock.monotonic_ns()
+        if self._names:
+            self._names.due()
         self.pipeline.tell_due()
         if self._reload_at_ns is not None and now >= self._reload_at_ns:
             self._reload_at_ns = self._changed_at_ns = None
@@ -260,11 +273,14 @@ class Agent:
 
     def _frames(self, frames: Any) -> None:  # noqa: ANN401  # any iterable of bytes
         for frame in frames:
-            try:
-                self._frame(frame)
-            except Exception as error:  # noqa: BLE001  # one of the loop's places: an event must not end the agent
-                self.counters.add(Count.ENGINE_EVENT_FAILED)
-                self._failed("an event could not be handled", error)
+            self._guarded(self._frame, frame)
+
+    def _guarded(self, handle: Callable[[Any], None], what: Any) -> None:  # noqa: ANN401  # a frame, or an event that has waited
+        try:
+            handle(what)
+        except Exception as error:  # noqa: BLE001  # one of the loop's places: an event must not end the agent
+            self.counters.add(Count.ENGINE_EVENT_FAILED)
+            self._failed("an event could not be handled", error)
 
     def _frame(self, frame: bytes) -> None:
         try:
@@ -290,7 +306,10 @@ class Agent:
             self._processes.gone(event.tgid, event.start_ns)
             return
         event.workload = self.workloads.lookup(event)
-        self.pipeline.handle(event)
+        (self._names or self.pipeline).handle(event)
+
+    def _late(self, event: Any) -> None:  # noqa: ANN401  # the event classes are generated
+        self.pipeline.handle(event, late=True)
 
     def _learned(self, cgroup_id: int, profile: Profile) -> None:
         """The kernel is told what a cgroup is, so that its next act is judged by what it can match."""

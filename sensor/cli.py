@@ -50,6 +50,13 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", choices=("auto", "text", "json"), default="auto", help="auto: text on a terminal, otherwise a JSON line each")
     parser.add_argument("--containers-only", action="store_true", help="leave the host's own processes out of scope")
     parser.add_argument("--node", default="", metavar="NAME", help="name of the node in findings; default: the host's name")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE", help="ask this cluster for pods; default: the pod's own identity, else $KUBECONFIG, else none"
+    )
+    where.add_argument("--no-cluster", action="store_true", help="ask no API server: containers have ids, and no names")
+    parser.add_argument("--kubeconfig-insecure", action="store_true", help="take a kubeconfig whose server does not prove who it is")
+    parser.add_argument("--names-wait", type=float, default=2.0, metavar="S", help="longest a match waits for its pod's names (default: %(default)g s)")
     parser.add_argument("--status-port", type=int, default=0, metavar="PORT", help="serve /metrics, /healthz, /readyz and /rules there; default: no port")
     parser.add_argument("--status-address", default="127.0.0.1", metavar="ADDRESS", help="address of that port (default: %(default)s)")
     parser.add_argument("--no-watch", action="store_true", help="load changed rules on SIGHUP only, not by themselves")
@@ -113,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _config(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # noqa: ANN202  # core.config.RunConfig, imported late
-    from sensor.core.config import RunConfig, kernel_from  # noqa: PLC0415
+    from sensor.core.config import ClusterConfig, RunConfig, kernel_from  # noqa: PLC0415
 
     return RunConfig(
         rules=tuple(options.rules),
@@ -124,6 +131,7 @@ def _config(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # noq
         status_port=options.status_port,
         node=options.node,
         watch=not options.no_watch,
+        cluster=ClusterConfig(wanted=not options.no_cluster, kubeconfig=options.kubeconfig, insecure=options.kubeconfig_insecure, wait_s=options.names_wait),
         kernel=kernel_from(os.environ, strict=options.strict, offsets=options.offsets, cache=not options.no_cache),
     )
 

@@ -59,24 +59,28 @@ class Pipeline:
         self._counters = counters
         self._failed = failed
 
-    def handle(self, event: Any) -> None:  # noqa: ANN401  # the event classes are generated
-        """Judge one event; ``workload`` and ``candidates`` are set. Bookkeeping frames other than floods are nobody's act."""
+    def handle(self, event: Any, *, late: bool = False) -> None:  # noqa: ANN401  # the event classes are generated
+        """Judge one event; ``workload`` and ``candidates`` are set, *late*: it has waited. Bookkeeping frames other than floods are nobody's act."""
         if event.workload.profile is not Profile.UNKNOWN:
             event.flags &= _WORKLOAD_KNOWN  # the kernel did not know yet; the frame's own path told
         if event.kind_name == "flood":
-            self._report(event, FLOOD_RULE)
+            self._report(event, FLOOD_RULE, late=late)
         elif event.candidates and event.kind_name != "exit":
             for rule in self.match(event, event.candidates):
-                self._report(event, rule)
+                self._report(event, rule, late=late)
 
-    def _report(self, event: Any, rule: MatchedRule) -> None:  # noqa: ANN401  # the event classes are generated
+    def may_tell(self, event: Any) -> bool:  # noqa: ANN401  # the event classes are generated
+        """Whether `handle` could tell anything of *event*: what is not known about its workload yet counts as matching."""
+        return event.kind_name == "flood" or bool(event.candidates and event.kind_name != "exit" and self.match(event, event.candidates))
+
+    def _report(self, event: Any, rule: MatchedRule, *, late: bool) -> None:  # noqa: ANN401  # the event classes are generated
         verdict = self.policy.decide(event, rule)
         if verdict is None and rule is FLOOD_RULE:  # what is lost is told whatever the policy chose
             verdict = Verdict(mitigation="log", policy=self.policy.name, ruleset=BUILTIN)
         if verdict is None or self._aggregator.folds(event, rule.id):
             return
         try:
-            finding = self._builder.build(event, rule, verdict)
+            finding = self._builder.build(event, rule, verdict, late=late)
         except RULE_ERRORS as error:
             self._counters.add(Count.ENGINE_RULE_FAILED)
             self._failed(f"a finding of rule {rule.id} could not be made", error)

@@ -41,10 +41,10 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class _Replayed(Pipeline):
     """The pipeline with the recording's clock: windows close when the frame after them arrives."""
 
-    def handle(self, event: Any) -> None:  # noqa: ANN401  # the event classes are generated
+    def handle(self, event: Any, *, late: bool = False) -> None:  # noqa: ANN401  # the event classes are generated
         """See `Pipeline`."""
         self.tell_due()
-        super().handle(event)
+        super().handle(event, late=late)
 
 
 def start(config: RunConfig, data: DataRoot, startup: Startup, recording: argparse.Namespace | None) -> Agent:

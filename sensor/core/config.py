@@ -23,6 +23,7 @@ CACHE = Path("/var/cache/scout")
 """The place of the file hierarchy standard for data that can be made again."""
 OUTPUTS = ("auto", "text", "json")
 _MAX_PORT = 65_535
+_MAX_WAIT_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,27 @@ class KernelConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterConfig:
+    """Whether and how the API server is asked for pods."""
+
+    wanted: bool = False
+    """Look for a cluster: the kubeconfig below, else the pod's own identity, else KUBECONFIG."""
+
+    kubeconfig: Path | None = None
+    """Its current context is used."""
+
+    insecure: bool = False
+    """Take a kubeconfig whose server does not prove who it is."""
+
+    wait_s: float = 2.0
+    """How long a match may wait for the names of its pod and container; 0 tells it at once, with what is known."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.wait_s <= _MAX_WAIT_S:
+            raise UsageError(f"{self.wait_s:g} seconds is no time to wait for names", hint=f"use 0 to {_MAX_WAIT_S}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
     """What ``scout run``, ``record`` and ``replay`` are told."""
 
@@ -80,6 +102,7 @@ class RunConfig:
     watch: bool = True
     """Load rules and policy anew when their files change (SIGHUP always does)."""
 
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
     kernel: KernelConfig = field(default_factory=KernelConfig)
 
     def __post_init__(self) -> None:

@@ -115,6 +115,16 @@ def test_what_was_typed_becomes_the_configuration(monkeypatch):
     assert (config.kernel.strict, config.kernel.offsets) == (True, Path("o"))
 
 
+def test_the_cluster_is_looked_for_unless_it_is_not_wanted(capsys):
+    """A kubeconfig and none exclude each other."""
+    config = cli._config(cli._parser().parse_args("run --kubeconfig k --kubeconfig-insecure --names-wait 0.5".split())).cluster
+    assert (config.wanted, config.kubeconfig, config.insecure, config.wait_s) == (True, Path("k"), True, 0.5)
+    assert cli._config(cli._parser().parse_args(["run"])).cluster.wanted
+    assert not cli._config(cli._parser().parse_args(["run", "--no-cluster"])).cluster.wanted
+    assert cli.main(["run", "--no-cluster", "--kubeconfig", "k"]) == 2
+    assert "not allowed with" in capsys.readouterr().err
+
+
 def test_a_port_that_is_none_is_refused(capsys):
     """Before anything is loaded."""
     assert cli.main(["run", "--status-port", "70000"]) == 2

@@ -166,10 +166,29 @@ def test_policy_and_rules_can_be_replaced_between_events():
     assert running.told() == ["R-1", "R-9"]
 
 
+def test_an_event_that_has_waited_is_late():
+    """Its findings say so; others do not."""
+    running = Running(make_rule())
+    running.pipeline.handle(make_event("open", ts_ns=S), late=True)
+    running.pipeline.handle(make_event("open", ts_ns=S, tgid=7))
+    running.pipeline.handle(make_event("flood", ts_ns=S, flooded_kind=3, dropped=17), late=True)
+    assert [finding["late"] for finding in running.sink.findings] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("kind", "candidates", "rules", "may"), [("open", 5, 1, True), ("open", 5, 0, False), ("open", 0, 1, False), ("exit", 5, 1, False), ("flood", 0, 0, True)]
+)
+def test_what_may_be_told_is_what_a_rule_matches_so_far(kind, candidates, rules, may):
+    """Asked before an event waits; a flood is always told."""
+    running = Running(*[make_rule()] * rules)
+    assert running.pipeline.may_tell(make_event(kind, candidates=candidates)) == may
+    assert running.told() == []
+
+
 def test_the_sinks_finding_is_the_builders():
     """The pipeline adds nothing of its own."""
     running = Running(make_rule())
-    running.pipeline._builder = SimpleNamespace(build=lambda event, rule, verdict: {"id": 1, "verdict": verdict.mitigation})
+    running.pipeline._builder = SimpleNamespace(build=lambda event, rule, verdict, late: {"id": 1, "verdict": verdict.mitigation})
     running.pipeline.handle(make_event("open", ts_ns=S))
     assert running.sink.findings == [{"id": 1, "verdict": "log"}]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensor.core.config import FEATURES_VARIABLE, OFFSETS_VARIABLE, KernelConfig, RunConfig, kernel_from
+from sensor.core.config import FEATURES_VARIABLE, OFFSETS_VARIABLE, ClusterConfig, KernelConfig, RunConfig, kernel_from
 from sensor.core.errors import UsageError
 
 
@@ -14,6 +14,7 @@ def test_the_defaults_are_those_of_the_command_line():
     """Nothing given: the managed rules, every rule, the host in scope, no port, all of the kernel's features."""
     config = RunConfig()
     assert (config.rules, config.policy, config.output, config.host_in_scope, config.status_port, config.watch) == ((), None, "auto", True, 0, True)
+    assert (config.cluster.wanted, config.cluster.wait_s) == (False, 2.0)
     assert (config.kernel.features, config.kernel.offsets, config.kernel.strict) == ("all", None, False)
 
 
@@ -24,6 +25,9 @@ def test_the_defaults_are_those_of_the_command_line():
         (lambda: RunConfig(status_port=-1), "-1"),
         (lambda: RunConfig(status_port=65_536), "65536"),
         (lambda: KernelConfig(features="newest"), "newest"),
+        (lambda: ClusterConfig(wait_s=-1), "-1 seconds"),
+        (lambda: ClusterConfig(wait_s=float("nan")), "nan seconds"),
+        (lambda: ClusterConfig(wait_s=61), "61 seconds"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(made, said):

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Acts in cgroups as the kubelet names them, and a fake API server, which can be asked to tell of their pods early, late and never."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from sensor.workloads import cgroups
+from tests.bpf.agent import MARK_NAME, RULES, Agent
+from tests.unit.fake_api_server import FakeApiServer
+from tests.unit.pods_factory import NODE, id_of, pod_object, uid_of
+
+POD_RULE = f"""
+- rule: Marked file opened in a shop
+  id: TEST-POD
+  desc: A file of a name that only the tests use, by a pod of one namespace.
+  condition: evt.type in (open, openat) and fd.num >= 0 and fd.filename = {MARK_NAME} and k8s.ns.name = shop and k8s.pod.label[app] = web
+  output: "opened by %k8s.ns.name/%k8s.pod.name %k8s.deployment.name %container.image.repository"
+  priority: NOTICE
+"""
+
+
+@pytest.fixture
+def make_container(name):
+    """Make the cgroups of a pod's container, as the systemd driver has them; the slice above has a name of the test's own."""
+    root = cgroups.detect().mount_point / f"{name}-kubepods.slice"
+    root.mkdir()
+    made = [root]
+
+    def make(number):
+        pod = root / f"{name}-kubepods-burstable-pod{uid_of(number).replace('-', '_')}.slice"
+        container = pod / f"cri-containerd-{id_of(number)}.scope"
+        for path in (pod, container):
+            path.mkdir()
+            made.append(path)
+        return container / "cgroup.procs"
+
+    yield make
+    for path in reversed(made):
+        path.rmdir()
+
+
+@pytest.fixture
+def server():
+    """A fake API server."""
+    fake = FakeApiServer()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def words(tmp_path, server):
+    """The command line's."""
+    rules, config = tmp_path / "own.yaml", tmp_path / "kubeconfig"
+    rules.write_text(RULES + POD_RULE)
+    config.write_text(
+        f"current-context: a\ncontexts: [{{name: a, context: {{cluster: a}}}}]\n"
+        f"clusters: [{{name: a, cluster: {{server: 'http://127.0.0.1:{server.access.port}'}}}}]\n"
+    )
+    return ("--rules", rules, "--output", "json", "--kubeconfig", config, "--node", NODE, "--names-wait", "4")
+
+
+def test_an_act_has_its_pods_name_and_never_anothers(server, words, tmp_path, driver, make_container):
+    """Of a pod known before: at once. Of one told after the act: late, with its names. Of one never told: late, without, and the rule is not evaded."""
+    marked = tmp_path / MARK_NAME
+    marked.touch()
+    news, end = threading.Event(), threading.Event()
+    other = pod_object(4, namespace="elsewhere")
+    server.say_list(pod_object(1), other)
+    server.say_changes(news, ("ADDED", pod_object(2)), end)
+    procs = {number: make_container(number) for number in (1, 2, 3, 4)}
+    try:
+        with Agent(*words) as agent:
+            agent.ready()
+            agent.wait(lambda: b"told the pods" in agent.err, "the list of pods")
+
+            def act(number):
+                driver("put", procs[number], "0", "comm", f"pod{number}", "open", marked, 0, 0)
+
+            for number in (1, 2, 3, 4):
+                act(number)
+            agent.fence()
+            assert {one["process"]["name"] for one in agent.of("TEST-POD")} == {"pod1"}
+            news.set()
+            found = {number: agent.finding("TEST-POD", name=f"pod{number}") for number in (1, 2, 3)}
+            act(3)
+            agent.fence()
+            again = agent.of("TEST-POD")
+            assert agent.end() == 0
+    finally:
+        news.set()
+        end.set()
+    assert [found[number]["late"] for number in (1, 2, 3)] == [False, True, True]
+    assert [found[number]["namespace"] for number in (1, 2, 3)] == ["shop", "shop", None]
+    assert [found[number]["pod"]["uid"] for number in (1, 2, 3)] == [uid_of(number) for number in (1, 2, 3)]
+    assert found[2]["pod"]["name"] == "web-5d4f8c7b6-00002"
+    assert found[2]["pod"]["owner"] == {"kind": "Deployment", "name": "web"}
+    assert found[3]["pod"] == {"name": None, "uid": uid_of(3), "labels": None, "owner": None}
+    assert found[1]["container"]["name"] == "app"
+    assert found[1]["output"] == "opened by shop/web-5d4f8c7b6-00001 web docker.io/example/web"
+    assert "pod4" not in {one["process"]["name"] for one in again}, "another namespace's pod is not what the rule is about"
+    assert [one["late"] for one in again if one["process"]["name"] == "pod3"] == [True, False], "a container is waited for once"
