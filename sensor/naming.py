@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensor.adapters.kubeconfig import find_access
 from sensor.core.log import logger
+from sensor.workloads.bundles import BundleReader
 from sensor.workloads.pods import PodStore
 from sensor.workloads.waiting import WaitingRoom
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sensor.core.counters import Counters
     from sensor.health.state import Health
     from sensor.pipeline import Pipeline
+    from sensor.workloads.bundles import Bundle
     from sensor.workloads.containers import Workload
     from sensor.workloads.podwatch import PodWatch
     from sensor.workloads.table import WorkloadTable
@@ -61,7 +63,7 @@ def find_names(config: ClusterConfig, *, node: str, clock: Clock, counters: Coun
 
     watch = PodWatch(PodApi(access, name), name, clock=clock, counters=counters, told=told)
     health.watch(_WHAT, watch.is_running)
-    return PodNames(watch, clock=clock, counters=counters, wait_ns=int(config.wait_s * 1e9))
+    return PodNames(watch, clock=clock, counters=counters, bundles=BundleReader(), wait_ns=int(config.wait_s * 1e9))
 
 
 class PodNames:
@@ -72,13 +74,14 @@ class PodNames:
         watch: brings pods; started by `start`.
         clock: the loop's.
         counters: the agent's.
+        bundles: reads what the runtime wrote down.
         wait_ns: how long an event waits for its names.
     """
 
-    def __init__(self, watch: PodWatch, *, clock: Clock, counters: Counters, wait_ns: int) -> None:
+    def __init__(self, watch: PodWatch, *, clock: Clock, counters: Counters, bundles: Callable[[str, str], Bundle | None] | None, wait_ns: int) -> None:
         self.fd = watch.mailbox.fd
         """Readable when `drain` has something to do."""
-        self.store = PodStore(counters, clock)
+        self.store = PodStore(counters, clock, bundles=bundles)
         self._watch = watch
         self._clock = clock
         self._counters = counters

@@ -11,7 +11,7 @@ and name is none; lists are read up to a bound. Whatever the input, nothing rais
 Sources: apimachinery pkg/util/validation (names, labels); k8s.io/api core/v1
 PodSpec, PodStatus; pkg/controller/deployment/sync.go getNewReplicaSet() (a
 ReplicaSet is called after its Deployment and the hash of its template); containerd
-and cri-o give ``containerd://ID``, ``cri-o://ID``; distribution/reference.
+and cri-o give ``containerd://ID``, ``cri-o://ID``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sensor.core.counters import Count
+from sensor.workloads.images import split_image
 from sensor.workloads.pods import Container, Pod
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ MAX_LABELS = 128
 MAX_CONTAINERS = 256
 """Containers of a pod, of each sort, that are looked at."""
 
-_MAX_IMAGE_CHARS = 1_024
 _MAX_OWNERS = 16
 _MAX_VERSION_DIGITS = 20
 
@@ -49,9 +49,6 @@ _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 _KIND = re.compile(r"[A-Za-z0-9]{1,63}")
 _STATIC_HASH = re.compile(r"[0-9a-f]{32}")
 _CONTAINER_ID = re.compile(r"[a-z0-9.+-]{1,32}://([A-Za-z0-9._-]{1,128})")
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]*")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_DIGEST = re.compile(r"[a-z0-9]+:[0-9a-f]{32,128}")
 
 _MIRROR, _HASH = "kubernetes.io/config.mirror", "kubernetes.io/config.hash"
 _SORTS = (("containers", "containerStatuses"), ("initContainers", "initContainerStatuses"), ("ephemeralContainers", "ephemeralContainerStatuses"))
@@ -101,6 +98,7 @@ class _Reader:
             runtime_class=self.text(spec, "runtimeClassName", _SUBDOMAIN, MAX_NAME_CHARS),
             ip=_address(status.get("podIP")),
             static_hash=self.text(annotations, _HASH, _STATIC_HASH, MAX_LABEL_CHARS) if _MIRROR in annotations else "",
+            specified=_specified(spec),
             containers=self.containers(spec, status),
             version=version_number(metadata.get("resourceVersion")),
         )
@@ -141,12 +139,12 @@ class _Reader:
     def containers(self, spec: dict[str, Any], status: dict[str, Any]) -> dict[str, Container]:
         found: dict[str, Container] = {}
         for specified, told in _SORTS:
-            specs = {one["name"]: one for one in _mappings(spec.get(specified), MAX_CONTAINERS) if isinstance(one.get("name"), str)}
+            specs = {one["name"]: one for one in _mappings(spec.get(specified), MAX_CONTAINERS) if _is_container_name(one.get("name"))}
             for one in _mappings(status.get(told), MAX_CONTAINERS):
                 name = self.text(one, "name", _DNS_LABEL, MAX_LABEL_CHARS)
                 if not name or name not in specs:
                     continue
-                privileged = _mapping(specs[name], "securityContext").get("privileged") is True
+                privileged = _is_privileged(specs[name])
                 container = self.container(name, one, specs[name], privileged=privileged)
                 if identity := _container_id(one):
                     found.setdefault(identity, container)
@@ -156,11 +154,10 @@ class _Reader:
         return found
 
     def container(self, name: str, told: dict[str, Any], spec: dict[str, Any], *, privileged: bool) -> Container:
-        reference = told.get("image")
-        if not isinstance(reference, str) or _DIGEST.fullmatch(reference[:_MAX_IMAGE_CHARS]):  # a runtime that knows no name gives the image's id
-            reference = spec.get("image")
-        image, tag, digest = split_image(reference)
-        if reference and not image:
+        image, tag, digest = split_image(told.get("image"))
+        if not image:  # a runtime that knows no name gives the image's id
+            image, tag, digest = split_image(spec.get("image"))
+        if not image and (told.get("image") or spec.get("image")):
             self._counters.add(Count.PODS_VALUE_REFUSED)
         running = split_image(told.get("imageID"))[2]
         return Container(
@@ -173,17 +170,17 @@ class _Reader:
         )
 
 
-def split_image(reference: object) -> tuple[str, str, str]:
-    """Return repository, tag and digest of an image's reference; empty texts where it has none or is none."""
-    if not isinstance(reference, str) or len(reference) > _MAX_IMAGE_CHARS:
-        return "", "", ""
-    rest, _, digest = reference.partition("://")[2].partition("@") if "://" in reference else reference.partition("@")
-    name, colon, tag = rest.rpartition(":")
-    if not colon or "/" in tag:  # registry:5000/image has a port, not a tag
-        name, tag = rest, ""
-    if not _IMAGE.fullmatch(name) or (tag and not _TAG.fullmatch(tag)):
-        return "", "", ""
-    return name, tag, digest if _DIGEST.fullmatch(digest) else ""
+def _specified(spec: dict[str, Any]) -> dict[str, bool]:
+    """The names in a pod's specification, and which are privileged."""
+    return {one["name"]: _is_privileged(one) for sort, _ in _SORTS for one in _mappings(spec.get(sort), MAX_CONTAINERS) if _is_container_name(one.get("name"))}
+
+
+def _is_container_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_LABEL_CHARS and _DNS_LABEL.fullmatch(value) is not None
+
+
+def _is_privileged(container: dict[str, Any]) -> bool:
+    return _mapping(container, "securityContext").get("privileged") is True
 
 
 def version_number(value: object) -> int | None:

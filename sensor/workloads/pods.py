@@ -28,12 +28,14 @@ from typing import TYPE_CHECKING
 
 from sensor.core.counters import Count
 from sensor.events.dimensions import Profile
+from sensor.workloads.images import split_image
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sensor.core.clock import Clock
     from sensor.core.counters import Counters
+    from sensor.workloads.bundles import Bundle
     from sensor.workloads.containers import Workload
 
 MAX_PODS = 2_000
@@ -61,6 +63,12 @@ class Container:
     """Wall time of its start, in ns since 1970, to the second; 0 when not known."""
 
     privileged: bool = False
+    is_sandbox: bool = False
+    """It holds the pod's namespaces and does nothing."""
+
+
+SANDBOX_NAME = "POD"
+"""What a pod's sandbox is called; no container of a specification can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +96,9 @@ class Pod:
     static_hash: str = ""
     """Of a mirror pod: what its cgroup has for a UID."""
 
+    specified: dict[str, bool] = field(default_factory=dict)
+    """Names of the containers in its specification, and whether they are privileged."""
+
     containers: dict[str, Container] = field(default_factory=dict)
     """By container id, those that the kubelet has told of."""
 
@@ -102,12 +113,14 @@ class PodStore:
     Args:
         counters: where what does not fit is counted.
         clock: says when a deleted pod is forgotten.
+        bundles: reads what the runtime wrote down of a container id in the pod of an UID (`bundles.BundleReader`); for containers not told of yet.
         max_pods: most pods, deleted ones apart, of which there are at most as many.
     """
 
-    def __init__(self, counters: Counters, clock: Clock, *, max_pods: int = MAX_PODS) -> None:
+    def __init__(self, counters: Counters, clock: Clock, *, bundles: Callable[[str, str], Bundle | None] | None = None, max_pods: int = MAX_PODS) -> None:
         self._counters = counters
         self._clock = clock
+        self._bundles = bundles
         self._max = max_pods
         self._pods: dict[str, Pod] = {}
         self._claims: dict[str, set[str]] = {}  # a static pod's hash → the UIDs that claim it
@@ -161,11 +174,22 @@ class PodStore:
             return workload
         pod = self.find(workload.pod_uid) or workload.pod
         container = pod.containers.get(workload.container_id) if pod is not None else None
-        if container is None:  # a container that ended is not in its pod's status any more
-            container = workload.container
+        if container is None:  # one that ended is not in its pod's status any more, one that began is not there yet
+            container = workload.container or self._bundled(workload, pod)
         if pod is workload.pod and container is workload.container:
             return workload
         return replace(workload, pod=pod, container=container)
+
+    def _bundled(self, workload: Workload, pod: Pod | None) -> Container | None:
+        """What the runtime says of a container, as far as the pod's specification bears it out."""
+        bundle = self._bundles(workload.container_id, workload.pod_uid) if self._bundles is not None and pod is not None else None
+        if bundle is None or pod is None:
+            return None
+        if not bundle.is_sandbox and bundle.name not in pod.specified:
+            return None
+        image, tag, digest = split_image(bundle.image)
+        name = SANDBOX_NAME if bundle.is_sandbox else bundle.name
+        return Container(name=name, image=image, tag=tag, digest=digest, privileged=pod.specified.get(name, False), is_sandbox=bundle.is_sandbox)
 
     def _put(self, pod: Pod) -> set[str]:
         if pod.uid not in self._pods and len(self._pods) >= self._max:

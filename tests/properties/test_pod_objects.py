@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from sensor.adapters.jsonlist import ListReader
 from sensor.core.counters import Counters
-from sensor.workloads.podobject import MAX_CONTAINERS, MAX_LABELS, pod_uid, read_pod, split_image
+from sensor.workloads.images import split_image
+from sensor.workloads.podobject import MAX_CONTAINERS, MAX_LABELS, pod_uid, read_pod
 from tests.unit.pods_factory import NODE, pod_object
 
 KEYS = st.sampled_from(
@@ -52,6 +53,7 @@ def test_whatever_is_read_is_bounded_and_harmless(item):
     assert len(pod.containers) <= 6 * MAX_CONTAINERS
     texts = [pod.uid, pod.namespace, pod.name, pod.service_account, pod.runtime_class, pod.ip, pod.static_hash, pod.replica_set, *(pod.owner or ())]
     texts += [text for pair in pod.labels.items() for text in pair]
+    texts += pod.specified
     for identity, container in pod.containers.items():
         texts += [identity, container.name, container.image, container.tag, container.digest]
     for text in texts:

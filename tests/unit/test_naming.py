@@ -16,10 +16,11 @@ from sensor.core.counters import Count, Counters
 from sensor.core.errors import UsageError
 from sensor.health.state import Health
 from sensor.naming import PodNames, find_names
+from sensor.workloads.bundles import Bundle
 from sensor.workloads.podwatch import Mailbox
 from sensor.workloads.table import WorkloadTable
 from tests.unit.fake_api_server import WAIT_S, FakeApiServer
-from tests.unit.pods_factory import cgroup_path, make_pod, pod_object, uid_of
+from tests.unit.pods_factory import cgroup_path, id_of, make_pod, pod_object, uid_of
 
 S = 10**9
 
@@ -32,8 +33,9 @@ class Named:
         self.counters = Counters()
         self.box = Mailbox()
         self.calls = []
+        self.bundles = {}
         watch = SimpleNamespace(mailbox=self.box, start=lambda: self.calls.append("start"), close=self.box.close)
-        self.names = PodNames(watch, clock=self.clock, counters=self.counters, wait_ns=wait_ns)
+        self.names = PodNames(watch, clock=self.clock, counters=self.counters, bundles=lambda *about: self.bundles.get(about), wait_ns=wait_ns)
         self.table = WorkloadTable(self.counters, named=self.names.named)
         self.told = []
         self.matching = True
@@ -91,6 +93,17 @@ def test_names_that_do_not_come_are_waited_for_once(named):
     named.names.drain()
     named.act("c")
     assert named.told == [("a", True, None), ("b", False, None), ("c", False, "web-1")]
+
+
+def test_a_containers_first_act_has_its_name_from_the_runtime(named):
+    """The pod is known, its container has only just begun: what containerd wrote down is there, and nothing waits."""
+    named.bundles[id_of(1), uid_of(1)] = Bundle(is_sandbox=False, name="app", image="docker.io/example/web:1")
+    named.box.put(uid_of(1), make_pod(1, containers={}, specified={"app": True}))
+    named.names.drain()
+    named.act("a")
+    assert named.told == [("a", False, "web-1")]
+    workload = named.table.lookup(SimpleNamespace(cgroup_id=1, cgroup_path=cgroup_path(1), flags=0))
+    assert (workload.container.name, workload.container.image, workload.container.privileged) == ("app", "docker.io/example/web", True)
 
 
 def test_what_no_rule_could_match_does_not_wait(named):

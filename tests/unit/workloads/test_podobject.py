@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from sensor.core.counters import Count, Counters
-from sensor.workloads.podobject import MAX_CONTAINERS, MAX_LABELS, pod_uid, read_pod, split_image, version_number
+from sensor.workloads.podobject import MAX_CONTAINERS, MAX_LABELS, pod_uid, read_pod, version_number
 from sensor.workloads.pods import Container
 from tests.unit.pods_factory import DIGEST, NODE, id_of, pod_object, uid_of
 
@@ -115,27 +115,6 @@ def test_an_image_without_a_name_has_the_specifications():
     pod, _, _ = read(item)
     (container,) = pod.containers.values()
     assert (container.image, container.tag, container.digest) == ("example/web", "1", "")
-
-
-@pytest.mark.parametrize(
-    ("reference", "parts"),
-    [
-        ("busybox", ("busybox", "", "")),
-        ("registry:5000/a/b", ("registry:5000/a/b", "", "")),
-        ("registry:5000/a/b:v1", ("registry:5000/a/b", "v1", "")),
-        (f"a/b:v1@{DIGEST}", ("a/b", "v1", DIGEST)),
-        (f"docker-pullable://a/b@{DIGEST}", ("a/b", "", DIGEST)),
-        ("a@sha256:short", ("a", "", "")),
-        ("", ("", "", "")),
-        ("evil\x1b", ("", "", "")),
-        ("a:b c", ("", "", "")),
-        ("a" * 2_000, ("", "", "")),
-        (None, ("", "", "")),
-    ],
-)
-def test_an_images_reference_is_taken_apart(reference, parts):
-    """Repository, tag, digest; a port is no tag."""
-    assert split_image(reference) == parts
 
 
 def test_a_mirror_pod_says_what_its_cgroup_is_called():

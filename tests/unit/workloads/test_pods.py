@@ -6,6 +6,7 @@ import pytest
 from sensor.core.clock import FakeClock
 from sensor.core.counters import Count, Counters
 from sensor.events.dimensions import Profile
+from sensor.workloads.bundles import Bundle
 from sensor.workloads.containers import HOST, UNKNOWN, Workload, identify
 from sensor.workloads.pods import GRACE_NS, Container, PodStore
 from tests.unit.pods_factory import cgroup_path, id_of, make_pod, uid_of
@@ -127,3 +128,29 @@ def test_memory_is_bounded(store):
     store.update({uid_of(number): None for number in range(20, 25)})
     assert len(store._gone) == 5
     assert store.find(uid_of(24)) is not None
+
+
+def test_a_container_that_began_has_the_runtimes_word_until_the_kubelets(store):
+    """Its name must be in the specification, which also says whether it is privileged; the status is better, and a name that was had stays."""
+    bundles = {(id_of(1), uid_of(1)): Bundle(is_sandbox=False, name="app", image="docker.io/example/web:2")}
+    asked = []
+    store._bundles = lambda *about: (asked.append(about), bundles.get(about))[1]
+    assert store.named(workload(1)).container is None
+    assert asked == [], "of a pod that nobody has told of nothing is asked"
+    store.update({uid_of(1): make_pod(1, containers={}, specified={"app": True})})
+    named = store.named(workload(1))
+    assert named.container == Container(name="app", image="docker.io/example/web", tag="2", privileged=True)
+    assert store.named(named) is named
+    assert len(asked) == 1
+    store.update({uid_of(1): make_pod(1, containers={id_of(1): Container(name="app", digest="sha256:ab")}, specified={"app": True})})
+    assert store.named(named).container.digest == "sha256:ab"
+    store.update({uid_of(1): make_pod(1, containers={}, specified={"other": True})})
+    assert store.named(workload(1)).container is None
+
+
+def test_a_sandbox_is_told_apart(store):
+    """It has a name that no container can have, and is waited for by nobody."""
+    store._bundles = lambda *_about: Bundle(is_sandbox=True, image="registry.k8s.io/pause:3.10")
+    store.update({uid_of(1): make_pod(1)})
+    container = store.named(workload(1, container=7)).container
+    assert container == Container(name="POD", image="registry.k8s.io/pause", tag="3.10", is_sandbox=True)
