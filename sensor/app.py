@@ -152,7 +152,7 @@ class Agent:
         waiting = kernel.prove(installed)
         for kind, lane in kernel.canaries.seen:
             self.health.seen(kind, lane.name.lower())
-        self.health.set_rules(statuses(self.ruleset, kernel.kinds))
+        self.health.set_rules(statuses(self.ruleset, kernel.kinds, has_names=self._names is not None))
         self._recorder = record(self) if record else None
         self._watch = Watch(self._watched()) if config.watch else None
         self._server = self._serve() if config.status_port else None
@@ -380,5 +380,5 @@ class Agent:
         self.ruleset = ruleset
         self.pipeline.policy = policy
         self.health.recover("rules")
-        self.health.set_rules(statuses(ruleset, self.kernel.kinds))
+        self.health.set_rules(statuses(ruleset, self.kernel.kinds, has_names=self._names is not None))
         self._log.info("rules loaded anew", rules=len(ruleset.rules), generation=self.rules.installed.number if self.rules.installed else 0)

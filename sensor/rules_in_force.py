@@ -19,6 +19,7 @@ from sensor.engine.match import Matcher
 from sensor.events.dimensions import Clause, Constraint, Dimension, Profile
 from sensor.health.state import RuleState, RuleStatus
 from sensor.probes.table_layout import GENERATIONS
+from sensor.rulelang.optimize import literals
 from sensor.ruleset.load import load
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from sensor.core.config import RunConfig
     from sensor.engine.findings import MatchedRule
-    from sensor.ruleset.model import RuleSet
+    from sensor.ruleset.model import Rule, RuleSet
     from sensor.startup import Installed, KernelSide
 
 
@@ -97,8 +98,8 @@ class RulesInForce:
         return newest.match(event, _EVERY_BIT)
 
 
-def statuses(ruleset: RuleSet, kinds: Iterable[str]) -> dict[str, RuleStatus]:
-    """Rule → its status on this node, where the probes of *kinds* run."""
+def statuses(ruleset: RuleSet, kinds: Iterable[str], *, has_names: bool = True) -> dict[str, RuleStatus]:
+    """Rule → its status on this node, where the probes of *kinds* run; *has_names*: somebody tells the names of pods and containers."""
     loaded = set(kinds)
     result = {}
     for rule in ruleset.rules:
@@ -109,7 +110,14 @@ def statuses(ruleset: RuleSet, kinds: Iterable[str]) -> dict[str, RuleStatus]:
             status = RuleStatus(RuleState.BLIND, f"no probe for {', '.join(missing)} on this node")
         elif missing:
             status = RuleStatus(RuleState.DEGRADED, f"no probe for {', '.join(missing)} on this node")
+        elif rule.status.value == "active" and not has_names and (untold := _untold(rule)):
+            status = RuleStatus(RuleState.DEGRADED, f"without a cluster nobody tells {', '.join(untold)}: in a container every test of that holds")
         else:
             status = RuleStatus(RuleState(rule.status.value), rule.reason)
         result[rule.id] = status
     return result
+
+
+def _untold(rule: Rule) -> list[str]:
+    """The fields of the rule's condition that only a cluster can tell."""
+    return sorted({literal.leaf.field.spec.name for tree in rule.trees.values() for literal in literals(tree) if literal.leaf.field.spec.told})

@@ -63,6 +63,9 @@ class FieldSpec:
     missing: bool = False
     """The getter may return None on its own kinds."""
 
+    told: bool = False
+    """The API server tells it: without a cluster it is unknown in every container."""
+
     path: bool = False
     """Constants are paths, closed under links."""
 
@@ -87,8 +90,8 @@ def _const(name: str, kind: FieldType, value: Any, doc: str) -> FieldSpec:
     return FieldSpec(name=name, type=kind, doc=doc, get=lambda _event: value, constant=value)
 
 
-_LATE: dict[str, Any] = {"unknowable": True, "missing": True}
-"""What the API server tells: missing on the host, unknown until it has told."""
+_LATE: dict[str, Any] = {"unknowable": True, "missing": True, "told": True}
+"""Missing on the host, unknown until the API server has told."""
 
 _FILLED = (
     _f("evt.type", TEXT, "name of the call; execve stands for execveat too", g.event_type),
@@ -191,7 +194,7 @@ _FILLED = (
     _f("container.id", TEXT, "first 12 characters of the container's id, or host", g.container_id, unknowable=True),
     _f("container.full_id", TEXT, "the container's id, or host", g.container_full_id, unknowable=True),
     _f("container.type", TEXT, "container runtime, or host", g.container_runtime, unknowable=True, missing=True),
-    _f("container.name", TEXT, "name in the pod's specification, or host", p.container_name, unknowable=True),
+    _f("container.name", TEXT, "name in the pod's specification, or host", p.container_name, unknowable=True, told=True),
     _f("container.image", TEXT, "the image's repository, a colon, its tag", p.container_image, **_LATE),
     _f("container.image.repository", TEXT, "the image's repository, registry included", p.container_repository, **_LATE),
     _f("container.image.tag", TEXT, "the image's tag", p.container_tag, **_LATE),
@@ -200,8 +203,8 @@ _FILLED = (
     _f("container.start_ts", NUMBER, "start of the container, ns since 1970, to the second", p.container_start_ns, **_LATE),
     _f("k8s.ns.name", TEXT, "namespace of the pod", p.namespace, **_LATE),
     _f("k8s.pod.name", TEXT, "name of the pod", p.pod_name, **_LATE),
-    _f("k8s.pod.uid", TEXT, "UID of the pod", p.pod_uid, **_LATE),
-    _f("k8s.pod.id", TEXT, "as k8s.pod.uid", p.pod_uid, **_LATE),
+    _f("k8s.pod.uid", TEXT, "UID of the pod", p.pod_uid, unknowable=True, missing=True),
+    _f("k8s.pod.id", TEXT, "as k8s.pod.uid", p.pod_uid, unknowable=True, missing=True),
     _f("k8s.pod.label", TEXT, "[key]: value of the pod's label of that key", keyed=p.pod_label, takes_argument=True, **_LATE),
     _f("k8s.pod.labels", TEXT, "the pod's labels as key:value, joined by commas", p.pod_labels, **_LATE),
     _f("k8s.pod.ip", TEXT, "address of the pod", p.pod_address, **_LATE),

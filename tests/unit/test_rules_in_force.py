@@ -155,3 +155,20 @@ def test_documents_are_the_managed_rules_unless_others_are_named(tmp_path):
     policy.write_text(POLICY % "SC-9999")
     with pytest.raises(DocumentError):
         load_documents(RunConfig(rules=(own,), policy=policy), managed)
+
+
+def test_without_a_cluster_a_rule_about_names_says_what_it_matches():
+    """It sees more than it asks for, not less; a pod's UID stands in the cgroup's path, and a message may print what it likes."""
+    rules = loaded(
+        OPEN,
+        rule("evt.type = openat and (k8s.ns.name = shop or not container.image.tag = 1)", name="of names"),
+        rule("evt.type = openat and k8s.pod.uid = x", name="of uids"),
+    )
+    seen = statuses(rules, ("open",), has_names=False)
+    assert {name: status.state for name, status in seen.items()} == {
+        "of opens": RuleState.ACTIVE,
+        "of names": RuleState.DEGRADED,
+        "of uids": RuleState.ACTIVE,
+    }
+    assert seen["of names"].reason == "without a cluster nobody tells container.image.tag, k8s.ns.name: in a container every test of that holds"
+    assert statuses(rules, ("open",))["of names"].state is RuleState.ACTIVE
