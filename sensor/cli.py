@@ -56,6 +56,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument("--no-cluster", action="store_true", help="ask no API server: containers have ids, and no names")
     parser.add_argument("--kubeconfig-insecure", action="store_true", help="take a kubeconfig whose server does not prove who it is")
+    parser.add_argument("--containerd-state", type=Path, metavar="DIR", help="where containerd keeps its state; default: /run/containerd and its like")
     parser.add_argument("--names-wait", type=float, default=2.0, metavar="S", help="longest a match waits for its pod's names (default: %(default)g s)")
     parser.add_argument("--status-port", type=int, default=0, metavar="PORT", help="serve /metrics, /healthz, /readyz and /rules there; default: no port")
     parser.add_argument("--status-address", default="127.0.0.1", metavar="ADDRESS", help="address of that port (default: %(default)s)")
@@ -131,7 +132,13 @@ def _config(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # noq
         status_port=options.status_port,
         node=options.node,
         watch=not options.no_watch,
-        cluster=ClusterConfig(wanted=not options.no_cluster, kubeconfig=options.kubeconfig, insecure=options.kubeconfig_insecure, wait_s=options.names_wait),
+        cluster=ClusterConfig(
+            wanted=not options.no_cluster,
+            kubeconfig=options.kubeconfig,
+            insecure=options.kubeconfig_insecure,
+            containerd_state=options.containerd_state,
+            wait_s=options.names_wait,
+        ),
         kernel=kernel_from(os.environ, strict=options.strict, offsets=options.offsets, cache=not options.no_cache),
     )
 

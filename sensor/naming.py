@@ -63,7 +63,8 @@ def find_names(config: ClusterConfig, *, node: str, clock: Clock, counters: Coun
 
     watch = PodWatch(PodApi(access, name), name, clock=clock, counters=counters, told=told)
     health.watch(_WHAT, watch.is_running)
-    return PodNames(watch, clock=clock, counters=counters, bundles=BundleReader(), wait_ns=int(config.wait_s * 1e9))
+    bundles = BundleReader((config.containerd_state,)) if config.containerd_state else BundleReader()
+    return PodNames(watch, clock=clock, counters=counters, bundles=bundles, wait_ns=int(config.wait_s * 1e9))
 
 
 class PodNames:

@@ -66,6 +66,9 @@ class ClusterConfig:
     insecure: bool = False
     """Take a kubeconfig whose server does not prove who it is."""
 
+    containerd_state: Path | None = None
+    """Where containerd keeps its state; None: where it usually does."""
+
     wait_s: float = 2.0
     """How long a match may wait for the names of its pod and container; 0 tells it at once, with what is known."""
 

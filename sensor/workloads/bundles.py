@@ -28,8 +28,8 @@ from typing import Any
 ROOTS = (Path("/"), Path("/proc/1/root"))
 """This mount namespace, and the node's own where we run in a pod that shares its process ids."""
 
-STATE = ("run/containerd", "run/k3s/containerd", "var/snap/microk8s/common/run/containerd")
-"""Where containerd keeps what runs."""
+STATES = tuple(map(Path, ("/run/containerd", "/run/k3s/containerd", "/run/k0s/containerd", "/var/snap/microk8s/common/run/containerd")))
+"""Where containerd keeps what runs: ``state`` in its configuration."""
 
 _BELOW = "io.containerd.runtime.v2.task/k8s.io"
 _MAX_BYTES = 1 << 20
@@ -56,11 +56,12 @@ class BundleReader:
     Reads bundles by container id.
 
     Args:
-        roots: the file systems in which they may lie.
+        states: folders in which containerd may keep its state.
+        roots: the file systems in which these may lie.
     """
 
-    def __init__(self, roots: tuple[Path, ...] = ROOTS) -> None:
-        self._folders = tuple(root / state / _BELOW for root in roots for state in STATE)
+    def __init__(self, states: tuple[Path, ...] = STATES, roots: tuple[Path, ...] = ROOTS) -> None:
+        self._folders = tuple(root / str(state).lstrip("/") / _BELOW for root in roots for state in states)
 
     def __call__(self, container_id: str, pod_uid: str) -> Bundle | None:
         """Return the bundle of a container in the pod that its cgroup's path calls *pod_uid*; None where there is none to be believed. Some 0.2 ms."""

@@ -117,8 +117,8 @@ def test_what_was_typed_becomes_the_configuration(monkeypatch):
 
 def test_the_cluster_is_looked_for_unless_it_is_not_wanted(capsys):
     """A kubeconfig and none exclude each other."""
-    config = cli._config(cli._parser().parse_args("run --kubeconfig k --kubeconfig-insecure --names-wait 0.5".split())).cluster
-    assert (config.wanted, config.kubeconfig, config.insecure, config.wait_s) == (True, Path("k"), True, 0.5)
+    config = cli._config(cli._parser().parse_args("run --kubeconfig k --kubeconfig-insecure --names-wait 0.5 --containerd-state c".split())).cluster
+    assert (config.wanted, config.kubeconfig, config.insecure, config.wait_s, config.containerd_state) == (True, Path("k"), True, 0.5, Path("c"))
     assert cli._config(cli._parser().parse_args(["run"])).cluster.wanted
     assert not cli._config(cli._parser().parse_args(["run", "--no-cluster"])).cluster.wanted
     assert cli.main(["run", "--no-cluster", "--kubeconfig", "k"]) == 2

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from sensor.workloads import bundles
-from sensor.workloads.bundles import STATE, Bundle, BundleReader
+from sensor.workloads.bundles import STATES, Bundle, BundleReader
 from tests.unit.pods_factory import id_of, uid_of
 
 KIND, NAME, IMAGE, UID = (f"io.kubernetes.cri.{key}" for key in ("container-type", "container-name", "image-name", "sandbox-uid"))
@@ -18,8 +18,8 @@ GOOD = {KIND: "container", NAME: "app", IMAGE: "docker.io/example/web:1", UID: u
 def write(tmp_path):
     """Write the bundle of a container; its annotations, or the file's bytes."""
 
-    def put(content, number=1, state=STATE[0]):
-        folder = tmp_path / state / "io.containerd.runtime.v2.task/k8s.io" / id_of(number)
+    def put(content, number=1, state=STATES[0]):
+        folder = tmp_path / str(state).lstrip("/") / "io.containerd.runtime.v2.task/k8s.io" / id_of(number)
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "config.json"
         file.write_bytes(content if isinstance(content, bytes) else json.dumps({"ociVersion": "1.2.0", "annotations": content}).encode())
@@ -31,10 +31,10 @@ def write(tmp_path):
 @pytest.fixture
 def read(tmp_path):
     """The reader."""
-    return BundleReader((tmp_path / "nowhere", tmp_path))
+    return BundleReader(roots=(tmp_path / "nowhere", tmp_path))
 
 
-@pytest.mark.parametrize("state", STATE)
+@pytest.mark.parametrize("state", STATES)
 def test_a_container_has_its_name_and_image(write, read, state):
     """Wherever containerd keeps its state."""
     write(GOOD, state=state)
