@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -92,6 +93,8 @@ def find_access(environment: Mapping[str, str], *, kubeconfig: Path | None = Non
             token_file=mounted / "token",
         )
     named = environment.get(CONFIG_VARIABLE, "")
+    if os.pathsep in named:
+        raise UsageError(f"{CONFIG_VARIABLE} names several files", hint="name one with --kubeconfig, or use --no-cluster")
     return read_kubeconfig(Path(named), insecure=insecure) if named else None
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 
-_MAX_CHARS = 1_024
+_MAX_CHARS = 512
+"""A name has 255 at most, a tag 128, a digest some 100."""
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"[a-z0-9]+:[0-9a-f]{32,128}")

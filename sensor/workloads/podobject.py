@@ -35,7 +35,7 @@ MAX_NAME_CHARS, MAX_LABEL_CHARS = 253, 63
 MAX_LABELS = 128
 """Labels of a pod that are kept. People use a dozen; without a bound one pod may have a megabyte of them."""
 
-MAX_CONTAINERS = 256
+MAX_CONTAINERS = 64
 """Containers of a pod, of each sort, that are looked at."""
 
 _MAX_OWNERS = 16

@@ -10,7 +10,8 @@ agent's loop is woken by a descriptor and takes it from there. Promises:
   says that the place is too old (410) is everything listed anew.
 * While the server is away what is known stays, and how old it is is told.
 * The mailbox holds the latest of each pod and nothing else, so its size does not
-  depend on how busy the loop is.
+  depend on how busy the loop is. A server that tells of pods without end is cut
+  short at `MAX_PODS` in a list and at twice as many changes not yet taken.
 
 What the thread does not expect ends it, and the agent is not alive any more
 (`sensor.health.state`): a restart is better than names that grow old in silence.
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sensor.adapters.cluster import GARBAGE, ApiError
 from sensor.core.counters import Count
 from sensor.workloads.podobject import pod_uid, read_pod
+from sensor.workloads.pods import MAX_PODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -82,11 +84,14 @@ class Mailbox:
             self._all, self._changes = pods, {}
             os.eventfd_write(self.fd, 1)
 
-    def put(self, uid: str, pod: Pod | None) -> None:
-        """Leave a change; None for a pod that was deleted."""
+    def put(self, uid: str, pod: Pod | None) -> bool:
+        """Leave a change, None for a pod that was deleted, and tell whether there was room for it."""
         with self._lock:
+            if len(self._changes) >= 2 * MAX_PODS and uid not in self._changes:
+                return False
             self._changes[uid] = pod
             os.eventfd_write(self.fd, 1)
+        return True
 
     def take(self) -> tuple[Mapping[str, Pod] | None, Mapping[str, Pod | None]]:
         """Return the latest whole list, if there is one, and what changed after it."""
@@ -184,8 +189,10 @@ class PodWatch:
         pods: dict[str, Pod] = {}
         for item in self._source.listed(consistent=self._is_expired):
             pod = read_pod(item, self._node, self._counters)
-            if pod is not None:
+            if pod is not None and len(pods) < MAX_PODS:
                 pods[pod.uid] = pod
+            elif pod is not None:
+                self._counters.add(Count.PODS_TOO_MANY)
         self._version, self._is_expired = self._source.version, False
         self.mailbox.put_all(pods)
         self._well()
@@ -198,14 +205,18 @@ class PodWatch:
         if kind in ("ADDED", "MODIFIED"):
             pod = read_pod(item, self._node, self._counters)
             if pod is not None:
-                self.mailbox.put(pod.uid, pod)
+                self._put(pod.uid, pod)
         elif kind == "DELETED" and (uid := pod_uid(item)):
-            self.mailbox.put(uid, None)
+            self._put(uid, None)
         elif kind != "BOOKMARK":
             self._counters.add(Count.PODS_GARBAGE)
             return
         self._version = _version_of(item) or self._version
         self._well()
+
+    def _put(self, uid: str, pod: Pod | None) -> None:
+        if not self.mailbox.put(uid, pod):
+            self._counters.add(Count.PODS_TOO_MANY)
 
     def _well(self) -> None:
         self._heard_ns = self._clock.monotonic_ns()

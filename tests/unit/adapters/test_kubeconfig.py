@@ -96,6 +96,8 @@ def test_the_order_of_places(tmp_path):
     mounted = tmp_path / "mounted"
     assert find_access({}, mounted=mounted) is None
     assert find_access({"KUBECONFIG": str(named)}, mounted=mounted).host == "named.example"
+    with pytest.raises(UsageError, match="several"):
+        find_access({"KUBECONFIG": f"{given}:{named}"}, mounted=mounted)
     mounted.mkdir()
     (mounted / "token").write_text("x")
     assert find_access({}, mounted=mounted) is None, "half an identity is none"

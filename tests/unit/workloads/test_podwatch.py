@@ -195,6 +195,16 @@ def test_the_latest_of_each_pod_is_left(watching):
     assert watching.taken() == (None, {})
 
 
+def test_a_server_that_tells_without_end_is_cut_short(watching, monkeypatch):
+    """In a list and in a watch that the loop has no time for; a pod that is there already is still brought up to date."""
+    monkeypatch.setattr(podwatch, "MAX_PODS", 3)
+    deletions = [{"type": "DELETED", "object": {"metadata": {"uid": uid_of(number)}}} for number in range(20, 40)]
+    watching.step([*deletions, change("ADDED", 20), 290], lists=[("50", [pod_object(number) for number in range(9)])])
+    everything, changes = watching.taken()
+    assert (len(everything), len(changes), changes[uid_of(20)]) == (3, 6, "web-5d4f8c7b6-00020")
+    assert watching.counters.value(Count.PODS_TOO_MANY) == 6 + 14
+
+
 def test_the_descriptor_is_readable_while_there_is_something():
     """So that the loop sleeps until then."""
     box = Mailbox()
