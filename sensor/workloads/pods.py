@@ -106,6 +106,13 @@ class Pod:
     """Resource version, where it is a number: the newer object has the larger one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A pod was deleted; *pod* is its last state, None where that cannot be read."""
+
+    pod: Pod | None = None
+
+
 class PodStore:
     """
     The pods by UID.
@@ -147,19 +154,21 @@ class PodStore:
 
     def replace(self, pods: Mapping[str, Pod]) -> set[str]:
         """Take over a whole list: what is not in it is gone. Returns, as cgroup paths have them, the UIDs about which anything changed."""
-        changed = self.update(dict.fromkeys(uid for uid in self._pods if uid not in pods))
+        changed = self.update({uid: Gone() for uid in self._pods if uid not in pods})
         for uid, pod in pods.items():  # a fresh list is right whatever its versions say: the cluster may have been restored from a backup
             if self._pods.get(uid) != pod:
                 self._gone.pop(uid, None)
                 changed |= self._put(pod)
         return changed
 
-    def update(self, changes: Mapping[str, Pod | None]) -> set[str]:
-        """Take over changes by UID, None for a pod that was deleted. Returns as `replace` does."""
+    def update(self, changes: Mapping[str, Pod | Gone]) -> set[str]:
+        """Take over changes by UID. Returns as `replace` does."""
         changed: set[str] = set()
         for uid, pod in changes.items():
             before = self._pods.get(uid)
-            if pod is None:
+            if isinstance(pod, Gone):
+                if pod.pod is not None and before is None and uid not in self._gone:  # it came and went between two looks
+                    changed |= self._put(pod.pod)
                 changed |= self._remove(uid)
             elif uid in self._gone or (before is not None and _is_older(pod, before)):
                 self._counters.add(Count.PODS_STALE)

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sensor.adapters.cluster import GARBAGE, ApiError
 from sensor.core.counters import Count
 from sensor.workloads.podobject import pod_uid, read_pod
-from sensor.workloads.pods import MAX_PODS
+from sensor.workloads.pods import MAX_PODS, Gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -76,24 +76,27 @@ class Mailbox:
         """Readable when there is something."""
         self._lock = threading.Lock()
         self._all: dict[str, Pod] | None = None
-        self._changes: dict[str, Pod | None] = {}
+        self._changes: dict[str, Pod | Gone] = {}
 
     def put_all(self, pods: dict[str, Pod]) -> None:
-        """Leave a whole list; changes from before are nothing beside it."""
+        """Leave a whole list; changes from before are nothing beside it, but for the last word on pods that are gone."""
         with self._lock:
-            self._all, self._changes = pods, {}
+            self._all, self._changes = pods, {uid: change for uid, change in self._changes.items() if isinstance(change, Gone)}
             os.eventfd_write(self.fd, 1)
 
-    def put(self, uid: str, pod: Pod | None) -> bool:
-        """Leave a change, None for a pod that was deleted, and tell whether there was room for it."""
+    def put(self, uid: str, pod: Pod | Gone) -> bool:
+        """Leave a change and tell whether there was room for it."""
         with self._lock:
-            if len(self._changes) >= 2 * MAX_PODS and uid not in self._changes:
+            before = self._changes.get(uid)
+            if before is None and len(self._changes) >= 2 * MAX_PODS:
                 return False
+            if isinstance(pod, Gone) and pod.pod is None:  # what was known of it is still right
+                pod = before if isinstance(before, Gone) else Gone(before)
             self._changes[uid] = pod
             os.eventfd_write(self.fd, 1)
         return True
 
-    def take(self) -> tuple[Mapping[str, Pod] | None, Mapping[str, Pod | None]]:
+    def take(self) -> tuple[Mapping[str, Pod] | None, Mapping[str, Pod | Gone]]:
         """Return the latest whole list, if there is one, and what changed after it."""
         with self._lock:
             with suppress(BlockingIOError):
@@ -207,14 +210,14 @@ class PodWatch:
             if pod is not None:
                 self._put(pod.uid, pod)
         elif kind == "DELETED" and (uid := pod_uid(item)):
-            self._put(uid, None)
+            self._put(uid, Gone(read_pod(item, self._node, self._counters)))
         elif kind != "BOOKMARK":
             self._counters.add(Count.PODS_GARBAGE)
             return
         self._version = _version_of(item) or self._version
         self._well()
 
-    def _put(self, uid: str, pod: Pod | None) -> None:
+    def _put(self, uid: str, pod: Pod | Gone) -> None:
         if not self.mailbox.put(uid, pod):
             self._counters.add(Count.PODS_TOO_MANY)
 

@@ -9,6 +9,7 @@ import pytest
 
 from sensor.workloads import cgroups
 from tests.bpf.agent import MARK_NAME, RULES, Agent
+from tests.bpf.live import fewer
 from tests.unit.fake_api_server import FakeApiServer
 from tests.unit.pods_factory import NODE, id_of, pod_object, uid_of
 
@@ -102,3 +103,39 @@ def test_an_act_has_its_pods_name_and_never_anothers(server, words, tmp_path, dr
     assert found[1]["output"] == "opened by shop/web-5d4f8c7b6-00001 web docker.io/example/web"
     assert "pod4" not in {one["process"]["name"] for one in again}, "another namespace's pod is not what the rule is about"
     assert [one["late"] for one in again if one["process"]["name"] == "pod3"] == [True, False], "a container is waited for once"
+
+
+def test_pods_that_come_and_go_are_never_mixed_up(server, words, tmp_path, driver, make_container):
+    """
+    Sixty pods of five names, each of which acts once: every act is found, and has the UID, name and label of its own pod.
+
+    Every other one is told of after its act, and each takes its name over from one that was deleted a moment before.
+    """
+    marked = tmp_path / MARK_NAME
+    marked.touch()
+    pods, names = fewer(60), 5
+    objects = {number: pod_object(number, name=f"db-{number % names}", labels={"app": "web", "n": str(number)}) for number in range(1, pods + 1)}
+    gates = {number: threading.Event() for number in objects}
+    pieces = []
+    for number, item in objects.items():
+        gone = [("DELETED", objects[number - names])] if number > names else []
+        pieces += [gates[number], *gone, ("ADDED", item)]
+    server.say_list()
+    server.say_changes(*pieces, threading.Event())
+    try:
+        with Agent(*words) as agent:
+            agent.ready()
+            for number in objects:
+                procs = make_container(number)
+                if number % 2:
+                    gates[number].set()
+                driver("put", procs, "0", "comm", f"churn{number}", "open", marked, 0, 0)
+                gates[number].set()
+            found = {number: agent.finding("TEST-OPEN", name=f"churn{number}") for number in objects}
+            assert agent.end() == 0
+    finally:
+        for gate in gates.values():
+            gate.set()
+    told = {number: (one["pod"]["uid"], one["pod"]["name"], (one["pod"]["labels"] or {}).get("n")) for number, one in found.items()}
+    assert told == {number: (uid_of(number), f"db-{number % names}", str(number)) for number in objects}
+    assert len(agent.of("TEST-OPEN")) == pods

@@ -17,6 +17,7 @@ from sensor.core.errors import UsageError
 from sensor.health.state import Health
 from sensor.naming import PodNames, find_names
 from sensor.workloads.bundles import Bundle
+from sensor.workloads.pods import Gone
 from sensor.workloads.podwatch import Mailbox
 from sensor.workloads.table import WorkloadTable
 from tests.unit.fake_api_server import WAIT_S, FakeApiServer
@@ -120,7 +121,7 @@ def test_a_pod_made_again_under_its_name_is_another(named):
     named.box.put(uid_of(1), make_pod(1, name="db-0"))
     named.box.put(uid_of(2), make_pod(2, name="db-0", containers={}))
     named.names.drain()
-    named.box.put(uid_of(1), None)
+    named.box.put(uid_of(1), Gone())
     named.box.put(uid_of(2), make_pod(2, name="db-0"))
     named.names.drain()
     assert [(name, late) for name, late, _ in named.told] == [("old", True), ("new", True)]

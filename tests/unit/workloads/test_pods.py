@@ -8,7 +8,7 @@ from sensor.core.counters import Count, Counters
 from sensor.events.dimensions import Profile
 from sensor.workloads.bundles import Bundle
 from sensor.workloads.containers import HOST, UNKNOWN, Workload, identify
-from sensor.workloads.pods import GRACE_NS, Container, PodStore
+from sensor.workloads.pods import GRACE_NS, Container, Gone, PodStore
 from tests.unit.pods_factory import cgroup_path, id_of, make_pod, uid_of
 
 HASH = "ab" * 16
@@ -60,7 +60,7 @@ def test_what_is_in_no_pod_is_not_named(store, one):
 def test_a_deleted_pod_is_remembered_for_a_while_and_does_not_come_back(store):
     """Its last acts are named; an older change cannot raise it; then it is forgotten."""
     store.update({uid_of(1): make_pod(1)})
-    assert store.update({uid_of(1): None}) == set()
+    assert store.update({uid_of(1): Gone()}) == set()
     assert (len(store), store.pods()) == (0, ())
     assert store.named(workload(1)).pod.name == "web-1"
     assert store.update({uid_of(1): make_pod(1)}) == set()
@@ -77,7 +77,7 @@ def test_a_workload_keeps_the_name_it_had(store):
     store.update({uid_of(1): make_pod(1, containers={id_of(7): Container(name="app")})})
     again = store.named(named)
     assert again.container == named.container
-    store.update({uid_of(1): None})
+    store.update({uid_of(1): Gone()})
     store._clock.advance(GRACE_NS)
     store.update({})
     assert store.named(again) is again
@@ -113,7 +113,7 @@ def test_a_hash_that_two_pods_claim_is_nobodys(store):
     store.update({uid_of(1): make_pod(1, static_hash=HASH)})
     assert store.update({uid_of(2): make_pod(2, static_hash=HASH)}) == {uid_of(2), HASH}
     assert store.find(HASH) is None
-    assert store.update({uid_of(2): None}) == {HASH}
+    assert store.update({uid_of(2): Gone()}) == {HASH}
     assert store.find(HASH).uid == uid_of(1)
     assert store.update({uid_of(1): make_pod(1)}) == {uid_of(1), HASH}
     assert store.find(HASH) is None
@@ -123,9 +123,9 @@ def test_memory_is_bounded(store):
     """Pods beyond the bound are counted; deleted ones are no more than pods may be."""
     store.update({uid_of(number): make_pod(number) for number in range(8)})
     assert (len(store), store.count(Count.PODS_TOO_MANY)) == (5, 3)
-    store.update({uid_of(number): None for number in range(5)})
+    store.update({uid_of(number): Gone() for number in range(5)})
     store.update({uid_of(number): make_pod(number) for number in range(20, 25)})
-    store.update({uid_of(number): None for number in range(20, 25)})
+    store.update({uid_of(number): Gone() for number in range(20, 25)})
     assert len(store._gone) == 5
     assert store.find(uid_of(24)) is not None
 
@@ -154,3 +154,14 @@ def test_a_sandbox_is_told_apart(store):
     store.update({uid_of(1): make_pod(1)})
     container = store.named(workload(1, container=7)).container
     assert container == Container(name="POD", image="registry.k8s.io/pause", tag="3.10", is_sandbox=True)
+
+
+def test_a_pod_that_came_and_went_unseen_is_known_all_the_same(store):
+    """Its last state comes with the news of its end, and its acts may still be under way."""
+    assert store.update({uid_of(1): Gone(make_pod(1))}) == {uid_of(1)}
+    assert (len(store), store.named(workload(1)).pod.name) == (0, "web-1")
+    assert store.update({uid_of(1): Gone(make_pod(1, name="other"))}) == set()
+    assert store.find(uid_of(1)).name == "web-1"
+    store.update({uid_of(2): make_pod(2, static_hash=HASH)})
+    assert store.update({uid_of(2): Gone(make_pod(2, static_hash=HASH))}) == {HASH}
+    assert store.find(HASH) is None

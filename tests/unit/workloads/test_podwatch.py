@@ -11,6 +11,7 @@ from sensor.adapters.cluster import GARBAGE, ApiError, PodApi
 from sensor.core.clock import FakeClock, RealClock
 from sensor.core.counters import Count, Counters
 from sensor.workloads import podwatch
+from sensor.workloads.pods import Gone
 from sensor.workloads.podwatch import Mailbox, PodWatch
 from tests.unit.fake_api_server import WAIT_S, FakeApiServer, bookmark
 from tests.unit.pods_factory import NODE, make_pod, pod_object, uid_of
@@ -68,7 +69,7 @@ class Watching:
 
     def taken(self):
         everything, changes = self.watch.mailbox.take()
-        return (None if everything is None else set(everything)), {uid: pod and pod.name for uid, pod in changes.items()}
+        return (None if everything is None else set(everything)), {uid: None if isinstance(pod, Gone) else pod.name for uid, pod in changes.items()}
 
 
 @pytest.fixture
@@ -188,11 +189,20 @@ def test_the_latest_of_each_pod_is_left(watching):
     for at in range(1_000):
         box.put(uid_of(at % 3), make_pod(at % 3, name=f"n{at}"))
     assert watching.taken() == (None, {uid_of(0): "n999", uid_of(1): "n997", uid_of(2): "n998"})
-    box.put(uid_of(1), None)
+    box.put(uid_of(1), make_pod(1))
     box.put_all({uid_of(2): make_pod(2)})
-    box.put(uid_of(2), None)
+    box.put(uid_of(2), Gone())
     assert watching.taken() == ({uid_of(2)}, {uid_of(2): None})
     assert watching.taken() == (None, {})
+
+
+def test_a_pod_that_came_and_went_before_anybody_looked_keeps_its_names(watching):
+    """The last state comes with its end, or what was said before; a list that follows does not wipe it out."""
+    bare = {"type": "DELETED", "object": {"metadata": {"uid": uid_of(4)}}}
+    watching.step([change("ADDED", 3), change("DELETED", 3), change("ADDED", 4), bare, bare, change("DELETED", 5), 290], lists=[("50", [])])
+    watching.watch.mailbox.put_all({})
+    _, changes = watching.watch.mailbox.take()
+    assert {uid: gone.pod.name for uid, gone in changes.items()} == {uid_of(number): f"web-5d4f8c7b6-0000{number}" for number in (3, 4, 5)}
 
 
 def test_a_server_that_tells_without_end_is_cut_short(watching, monkeypatch):
@@ -210,7 +220,7 @@ def test_the_descriptor_is_readable_while_there_is_something():
     box = Mailbox()
     readable = lambda: select.select([box.fd], [], [], 0)[0] == [box.fd]  # noqa: E731  # asked four times
     assert not readable()
-    box.put(uid_of(1), None)
+    box.put(uid_of(1), Gone())
     assert readable()
     box.take()
     assert not readable()
@@ -237,7 +247,7 @@ def test_the_thread_lists_watches_and_ends_in_the_middle_of_a_read():
             everything, changes = watch.mailbox.take()
             pods = pods if everything is None else dict(everything)
             for uid, pod in changes.items():
-                pods.pop(uid, None) if pod is None else pods.update({uid: pod})
+                pods.pop(uid, None) if isinstance(pod, Gone) else pods.update({uid: pod})
         assert watch.is_running()
         watch.close()
         assert not watch.is_running()
