@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import linecache
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sensor.rulelang.ast import And, Constant, Or
+from sensor.rulelang.interpret import may_hold
 from sensor.rulelang.operators import in_networks, pmatches
 from sensor.rulelang.optimize import Literal, Normal, literals
 from sensor.rulelang.values import FieldType, Unknown
@@ -112,13 +114,16 @@ class _Writer:
         if negated:
             text = f"not ({text})"
         if unknown:
-            may = "True" if negated else self._may(literal, v)
+            may = "True" if negated and not field.spec.few else self._may(literal, v)
             text = f"({may}) if {v}.__class__ is Unknown else ({text})"
         if missing:
             text = f"{v} is None or ({text})" if negated else f"{v} is not None and ({text})"
         return f"({text})"
 
     def _may(self, literal: Literal, v: str) -> str:
+        """Return the expression of a test on a value of which a part, or a choice of a few, is known: rare, so the interpreter's own."""
+        if literal.leaf.field.spec.few:
+            return f"{self._constant(partial(may_hold, literal.leaf, values=literal.values, negated=literal.negated))}({v})"
         return f"{self._constant(literal.leaf.operator.may)}({v}, {self._constant(literal.values)})"
 
     def _known(self, literal: Literal, v: str) -> str:

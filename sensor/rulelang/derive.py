@@ -107,7 +107,7 @@ def _outcome(literal: Literal, kind: str) -> Derived:
 
 def _access(literal: Literal, kind: str) -> Derived:
     flags = {0: (os.O_RDONLY,), 1: (os.O_WRONLY,), 2: (os.O_RDWR,), 3: (3, O_PATH, O_PATH | 1)}
-    samples = {mode: [SimpleNamespace(kind_name=kind, open_flags=one) for one in some] for mode, some in flags.items()}
+    samples = {mode: [SimpleNamespace(kind_name=kind, open_flags=one, flags=0) for one in some] for mode, some in flags.items()}
     return _enumerated(literal, Dimension.ACCESS, samples)
 
 

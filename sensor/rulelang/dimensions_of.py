@@ -38,6 +38,7 @@ UNKNOWN = _Unknown()
 
 _CUT = {"open": FrameFlag.PATH_CUT, "exec": FrameFlag.EXE_CUT}
 _DETACHED = {"open": FrameFlag.PATH_DETACHED, "exec": FrameFlag.EXE_DETACHED}
+_CREATION_UNSURE = FrameFlag.CREATION_UNSURE | FrameFlag.FLAGS_UNSURE
 _ASKED_UNKNOWN = FrameFlag.ASKED_CUT | FrameFlag.ASKED_FAULTED
 _CREATION = ((os.O_CREAT, 1), (os.O_TRUNC, 2), (os.O_EXCL, 4), (os.O_APPEND, 8))
 
@@ -66,8 +67,8 @@ def dimension_values(event: Any, path: bytes | None = None) -> dict[Dimension, A
         return values | _peer(event)
     if kind == "open":
         flags = event.open_flags
-        values[Dimension.ACCESS] = 3 if flags & O_PATH else flags & 3
-        values[Dimension.CREATION] = sum(bit for flag, bit in _CREATION if flags & flag)
+        values[Dimension.ACCESS] = UNKNOWN if event.flags & FrameFlag.FLAGS_UNSURE else 3 if flags & O_PATH else flags & 3
+        values[Dimension.CREATION] = UNKNOWN if event.flags & _CREATION_UNSURE else sum(bit for flag, bit in _CREATION if flags & flag)
         values[Dimension.DOTDOT] = UNKNOWN if event.flags & _ASKED_UNKNOWN else int(b".." in event.asked)  # as may_have_dotdot() in bpf/probes/open.c
     if kind in _CUT:
         values |= _names(event, path)

@@ -223,6 +223,18 @@ def numbers(words: Mapping[str, str], *names: str) -> tuple[int, ...]:
     return tuple(int(words[name]) for name in names)
 
 
+def open_failed(name: str, *more) -> object:
+    """Failed opens of processes that are called *name*."""
+    return clause("open", is_(Dimension.OUTCOME, Outcome.FAILED), is_(Dimension.COMM, name.encode()), *more)
+
+
+def checked(event, **expected) -> None:
+    """The event's values, its flags among them; a program that unshared its mounts was started from one of the others."""
+    expected.setdefault("flags", FrameFlag(0))
+    found = {key: flags(event) & ~FrameFlag.EXE_DETACHED if key == "flags" else getattr(event, key) for key in expected}
+    assert found == expected, describe(event)
+
+
 class Driver:
     """The C program that does the acts (tests/drivers/act.c)."""
 

@@ -121,6 +121,35 @@ static void new_terminal(void)
 	fflush(stdout);
 }
 
+struct hidden {
+	pid_t tid;
+	const char *path;
+	struct open_how *how;
+	long after;
+};
+
+/* Waits until the other thread hangs in openat2 of a FIFO, its flags read; changes them; and lets it go by opening the other end. */
+static void *hide(void *argument)
+{
+	struct hidden *hidden = argument;
+	char path[64], at[16] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", hidden->tid);
+	while (strtol(at, NULL, 10) != SYS_openat2) { /* "running" until it hangs */
+		int fd = open(path, O_RDONLY);
+		ssize_t n = read(fd, at, sizeof(at) - 1);
+
+		at[n < 0 ? 0 : n] = 0;
+		close(fd);
+	}
+	if (hidden->after < 0)
+		munmap(hidden->how, 4096);
+	else
+		hidden->how->flags = hidden->after;
+	open(hidden->path, O_RDONLY | O_NONBLOCK);
+	return NULL;
+}
+
 /* The rest of the words in a child; this process ends as the child does. */
 static void go_on_in_child(void)
 {
@@ -389,6 +418,18 @@ static void commands(void)
 			fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 			tell("open", fd);
 			tell_file(path, fd);
+		} else if (is(command, "openat2-hidden")) { /* FIFO FLAGS MODE AFTER: while it waits, the flags in memory become AFTER, or go (-1) */
+			struct hidden hidden = {.tid = syscall(SYS_gettid), .path = word()};
+			struct open_how *how = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+			pthread_t thread;
+
+			how->flags = number();
+			how->mode = number();
+			hidden.how = how;
+			hidden.after = number();
+			pthread_create(&thread, NULL, hide, &hidden);
+			tell("open", syscall(SYS_openat2, AT_FDCWD, hidden.path, how, sizeof(*how)));
+			pthread_join(thread, NULL);
 		} else if (is(command, "below")) { /* DIRECTORY PATH FLAGS MODE: openat() with a descriptor */
 			char *directory = word(), *path = word();
 			int dirfd = open(directory, O_PATH | O_DIRECTORY), fd;

@@ -128,7 +128,7 @@ def events(draw):
     kind = draw(st.sampled_from(["open", "exec", "connect"]))
     flags = 0
     for flag in (FrameFlag.PATH_CUT, FrameFlag.PATH_DETACHED, FrameFlag.ASKED_CUT, FrameFlag.ASKED_FAULTED, FrameFlag.EXE_CUT, FrameFlag.EXE_DETACHED,
-                 FrameFlag.CWD_CUT, FrameFlag.CMDLINE_FAULTED):  # fmt: skip
+                 FrameFlag.CWD_CUT, FrameFlag.CMDLINE_FAULTED, FrameFlag.CREATION_UNSURE, FrameFlag.CREATION_UNSURE | FrameFlag.FLAGS_UNSURE):  # fmt: skip
         if draw(st.integers(0, 7)) == 0:
             flags |= int(flag)
     workload = make_workload(draw(st.sampled_from(list(Profile))))
