@@ -55,9 +55,11 @@ static __always_inline u32 workload_of(u64 *cgroup, u64 *owner)
 		*owner = id;
 		return *profile;
 	}
-#pragma unroll
-	for (int level = 0; level < 3; level++) {
+	LOOP
+	for (int level = 0; level < NESTED_CGROUPS; level++) {
 		node = pointer_at(node, OFF_kernfs_node__parent);
+		if (!node)
+			break;
 		id = node_id(node);
 		profile = workloads.lookup(&id);
 		if (profile && *profile == PROFILE_CONTAINER)

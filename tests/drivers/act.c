@@ -27,6 +27,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -326,6 +327,38 @@ static void connect_to(int at_the_end)
 	tell_socket(fd);
 }
 
+static struct sockaddr_in full; /* a listener that takes nobody any more */
+
+static void *hang(void *unused)
+{
+	(void)unused;
+	connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&full, sizeof(full));
+	return NULL;
+}
+
+/* PORT THREADS: each thread hangs in a connect to 127.0.0.1:PORT, whose SYN nobody answers */
+static void hanging(void)
+{
+	pthread_attr_t small;
+
+	full = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(number()), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	long threads = number();
+	struct rlimit files = {.rlim_cur = threads + 100, .rlim_max = threads + 100};
+
+	tell("setrlimit", setrlimit(RLIMIT_NOFILE, &files));
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 65536);
+	for (long at = 0; at < threads; at++) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, &small, hang, NULL)) {
+			perror("act: thread");
+			exit(70);
+		}
+	}
+	pause();
+}
+
 static void commands(void)
 {
 	char *command;
@@ -560,6 +593,8 @@ static void commands(void)
 			execve(path, argv, environ);
 			tell("exec", -1);
 			return;
+		} else if (is(command, "hang")) {
+			hanging();
 		} else if (is(command, "connect")) {
 			connect_to(0);
 		} else if (is(command, "connect-at-page-end")) {
