@@ -327,6 +327,36 @@ static void connect_to(int at_the_end)
 	tell_socket(fd);
 }
 
+static volatile int next_fd;
+
+static void *close_at_once(void *unused)
+{
+	(void)unused;
+	while (!stop)
+		close(next_fd);
+	return NULL;
+}
+
+/* COUNT PATH: opens whose descriptor another thread closes as soon as it is there, which may be before the call's end */
+static void opens_closed(void)
+{
+	long count = number(), done = 0;
+	char *path = word();
+	pthread_t thread;
+
+	next_fd = dup(0);
+	close(next_fd);
+	stop = 0;
+	pthread_create(&thread, NULL, close_at_once, NULL);
+	for (long i = 0; i < count; i++) {
+		done += open(path, O_RDONLY) >= 0;
+		close(next_fd);
+	}
+	stop = 1;
+	pthread_join(thread, NULL);
+	tell("opens", done);
+}
+
 static struct sockaddr_in full; /* a listener that takes nobody any more */
 
 static void *hang(void *unused)
@@ -524,6 +554,8 @@ static void commands(void)
 				close(fd);
 			}
 			tell("opens", done);
+		} else if (is(command, "opens-closed")) {
+			opens_closed();
 		} else if (is(command, "opens-until")) { /* PATH MICROSECONDS: with that much rest in between, until a byte comes on standard input */
 			char *path = word(), byte;
 			long done = 0, rest_us = number();
