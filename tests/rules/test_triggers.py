@@ -36,6 +36,19 @@ QUIET = (
 )
 
 
+TRICKS = {
+    "SC-0007 by a relative path": ("SC-0007", "cd /root/.ssh && echo none >id_rsa && cat ./id_rsa"),
+    "SC-0012 by points": ("SC-0012", "cd /usr/bin && echo >>../../etc/../etc/ld.so.preload; rm /etc/ld.so.preload"),
+    "SC-0018 by a link to the folder": ("SC-0018", "mkdir /etc/sudoers.d && ln -s /etc/sudoers.d /tmp/d && echo >/tmp/d/x"),
+    "SC-0024 by a link to the tool": ("SC-0024", "ln -s /usr/bin/nmap /tmp/hello; /tmp/hello ignore"),
+    "SC-0024 by another first argument": ("SC-0024", "act exec /usr/bin/nmap hello ignore"),
+    "SC-0029 by another name of busybox": ("SC-0029", "busybox nsenter -t 1 -u true; ln -s /bin/nsenter /tmp/x; /tmp/x -t 1 -u true"),
+    "SC-0034 by the old name of the folder": ("SC-0034", "ln -s /usr/bin /tmp/b; : >/tmp/b/x"),
+    "SC-0043 by a link to the file": ("SC-0043", "mkdir -p /root/.kube && : >/root/.kube/config; ln -s /root/.kube/config /tmp/c; cat /tmp/c"),
+    "SC-0046 from its folder": ("SC-0046", "cd /proc/sys/vm && (: >>nr_hugepages)"),
+}
+
+
 @dataclass(frozen=True)
 class Run:
     """What one run of a trigger gave."""
@@ -108,6 +121,13 @@ def test_a_trigger_is_found(pull, trigger, where):
     assert finding["output"]
     assert set(finding["flags"]) <= HARMLESS
     assert (process["tty"] is not None) == ("terminal" in trigger.needs) or where == "host"
+
+
+@pytest.mark.parametrize(("rule", "command"), TRICKS.values(), ids=TRICKS.keys())
+def test_a_trick_hides_nothing(performed, stand_in, rule, command):
+    """Links, relative paths, points and other names lead to the file and the program that the kernel knows, and its rule tells of them."""
+    _, found = performed(["sh", "-c", command], files={"/usr/bin/nmap": stand_in, "/usr/bin/act": stand_in})
+    assert {rule_of(finding) for finding in found} == {rule}
 
 
 def test_the_metadata_service_is_seen_where_it_answers(pull, metadata_network):
