@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from sensor.events.dimensions import NAME_BYTES, Dimension, Outcome, Profile
+from sensor.events.dimensions import NAME_BYTES, Dimension, Outcome, PathPattern, Profile
 from sensor.rulelang import paths
 from sensor.rulelang.getters import AF_INET, AF_INET6, AF_UNIX, MAPPED, O_PATH
 from sensor.rulelang.interpret import passes
@@ -205,6 +205,21 @@ def _protocol(literal: Literal, _kind: str) -> Derived:
     return NOTHING if literal.negated else Derived({Dimension.FAMILY: (False, IP_FAMILIES)}, exact=False)
 
 
+def _socket_path(literal: Literal, _kind: str) -> Derived:
+    """A Unix socket's name is the only one of a connect that can begin with a slash: saddr:sport->daddr:dport never does."""
+    paths_only = all(isinstance(value, bytes) and value.startswith(b"/") for value in literal.values)
+    if literal.leaf.operator.symbol not in {*EQUALITIES, "startswith", "pmatch"} or _excludes(literal) or not (literal.values and paths_only):
+        return NOTHING
+    return Derived({Dimension.FAMILY: (False, frozenset({AF_UNIX}))}, exact=False)
+
+
+def _memfd(literal: Literal, _kind: str) -> Derived:
+    """Nothing attached to the root lies there, so only what is detached, whose path is unknown or begins so, is kept."""
+    if literal.leaf.operator.symbol not in EQUALITIES or _excludes(literal) or literal.values != (True,):
+        return NOTHING
+    return Derived({Dimension.PATH: (False, frozenset({PathPattern(b"/memfd:", exact=False)}))}, exact=False)
+
+
 def _path(literal: Literal, _kind: str) -> Derived:
     sets, exact = paths.of_path(literal.leaf.operator.symbol, literal.values, excludes=_excludes(literal))
     return Derived(sets, exact)
@@ -246,6 +261,8 @@ _RULES: dict[tuple[str, str], Callable[[Literal, str], Derived]] = {
     ("connect", "fd.l4proto"): _protocol,
     **{("open", name): _path for name in ("fd.name", "fs.path.name")},
     ("exec", "proc.exepath"): _path,
+    ("exec", "proc.is_exe_from_memfd"): _memfd,
+    ("connect", "fd.name"): _socket_path,
     ("open", "fd.directory"): _directory,
     ("open", "fd.filename"): _filename,
     **{("open", name): _asked for name in ("fd.nameraw", "fs.path.nameraw")},

@@ -109,7 +109,7 @@ def fd_name(event: Any) -> Any:
         return opened_path(event)
     if event.family == AF_UNIX:
         path = event.unix_path
-        return b"@" + path[1:] if path[:1] == b"\0" else path or None
+        return b"@" + path[1:] if path[:1] == b"\0" else path.split(b"\0", 1)[0] or None  # a path ends at its NUL, an abstract name does not (unix(7))
     if event.family in (AF_INET, AF_INET6):
         return b"%s:%d->%s:%d" % (_address_text(event.saddr), event.sport, _address_text(event.daddr), event.dport)
     return None

@@ -99,7 +99,8 @@ LEAVES = st.one_of(
     number_tests("proc.apid[1]", [999]),
     number_tests("len(proc.name)", [3]),
     st.sampled_from(
-        [f"{field} {op} {value}" for field in ("evt.failed", "evt.is_open_read", "evt.is_open_write", "evt.is_open_create", "evt.is_open_exec")
+        [f"{field} {op} {value}" for field in ("evt.failed", "evt.is_open_read", "evt.is_open_write", "evt.is_open_create", "evt.is_open_exec",
+                                           "proc.is_exe_from_memfd")
          for op in ("=", "!=") for value in ("true", "false")]
         + ["evt.dir=<", "evt.dir=>", "evt.num=0", "evt.num>=0", "a_macro", "another_macro", "proc.name in (a_list)"]
     ),

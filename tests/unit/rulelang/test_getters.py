@@ -39,6 +39,8 @@ def test_connections_have_a_tuple():
     assert g.fd_name(make_event("connect")) == b"192.0.2.1:40000->192.0.2.7:443"
     assert g.fd_name(make_event("connect", family=10, saddr="::1", daddr="2001:db8::1")) == b"::1:40000->2001:db8::1:443"
     assert g.fd_name(make_event("connect", family=1, unix_path=b"\0x")) == b"@x"
+    assert g.fd_name(make_event("connect", family=1, unix_path=b"/run/x\0\0")) == b"/run/x"
+    assert g.fd_name(make_event("connect", family=1, unix_path=b"")) is None
     assert g.peer_port(make_event("connect", family=1)) is None
 
 
