@@ -16,6 +16,7 @@ import select
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ from sensor.probes.programs import PROBES
 from sensor.rules_in_force import RulesInForce, load_documents, statuses
 from sensor.sinks.jsonlines import JsonLinesSink
 from sensor.sinks.text import TextSink, wants_colour
+from sensor.status import Status
 from sensor.workloads import cgroups
 from sensor.workloads.processes import ProcessTable
 from sensor.workloads.table import WorkloadTable
@@ -84,7 +86,9 @@ def boot_id() -> str:
 class Agent:
     """One running sensor."""
 
-    def __init__(self, config: RunConfig, data: DataRoot, startup: Startup, *, record: Callable[[Agent], Recorder] | None = None) -> None:
+    def __init__(
+        self, config: RunConfig, data: DataRoot, startup: Startup, *, log: Callable[[], str] = str, record: Callable[[Agent], Recorder] | None = None
+    ) -> None:
         """
         Bring everything up; when this returns, acts become findings.
 
@@ -92,6 +96,7 @@ class Agent:
             config: what the command line said.
             data: where probes and rules are.
             startup: the kernel side, being loaded.
+            log: gives the log's last lines.
             record: makes the recorder when frames are to be recorded as well.
 
         Raises:
@@ -111,12 +116,12 @@ class Agent:
         self.ruleset, policy = load_documents(config, data.rules)
         self.kernel = startup.finish(self.clock, self._perf_lost)
         try:
-            self._bring_up(policy, record)
+            self._bring_up(policy, record, log)
         except BaseException:
             self.kernel.close()
             raise
 
-    def _bring_up(self, policy: Any, record: Callable[[Agent], Recorder] | None) -> None:  # noqa: ANN401  # engine.decide.Policy
+    def _bring_up(self, policy: Any, record: Callable[[Agent], Recorder] | None, log: Callable[[], str]) -> None:  # noqa: ANN401  # engine.decide.Policy
         kernel, config = self.kernel, self._config
         for probe in PROBES:
             why = kernel.session.failed.get(probe.name, "")
@@ -151,19 +156,38 @@ class Agent:
         self.health.set_rules(statuses(self.ruleset, kernel.kinds))
         self._recorder = record(self) if record else None
         self._watch = Watch(self._watched()) if config.watch else None
-        self._server = self._serve() if config.status_port else None
+        self._status = self._answer(log)
         self._frames(waiting)
         self._canary_at_ns = self.clock.monotonic_ns() + int(CANARY_PERIOD_S * 1e9)
 
-    def _serve(self) -> Any:  # noqa: ANN401  # health.server.StatusServer, imported only here
-        from sensor.adapters.metrics import Metrics  # noqa: PLC0415  # 11 MiB, only where a port is asked for
-        from sensor.health.server import StatusServer, status_routes  # noqa: PLC0415  # as above
+    def _answer(self, log: Callable[[], str]) -> Status:
+        return Status(
+            self._config,
+            health=self.health,
+            counters=self.counters,
+            clock=self.clock,
+            rules_hash=self.ruleset.hash,
+            configuration=self.configuration,
+            log=log,
+        )
 
-        metrics = Metrics(self.counters, self.health, build={"rules": self.ruleset.hash})
-        server = StatusServer(status_routes(self.health, metrics), clock=self.clock, host=self._config.status_address, port=self._config.status_port)
-        server.start()
-        self.health.watch("status server", server.is_alive)
-        return server
+    def configuration(self) -> dict[str, object]:
+        """What it was told and what it runs with, as JSON has it; for a bug report."""
+        kernel, installed = self.kernel, self.rules.installed
+        rules = {"hash": self.ruleset.hash, "rules": len(self.ruleset.rules), "clauses": {kind: len(clauses) for kind, clauses in self.ruleset.clauses.items()}}
+        return {
+            "told": asdict(self._config),
+            "rules": {**rules, "generation": installed.number if installed else 0},
+            "policy": self.pipeline.policy.name,
+            "kernel": {
+                "probes": list(kernel.kinds),
+                "features": asdict(kernel.features),
+                "offsets": kernel.offsets.source,
+                "cgroups": f"{kernel.hierarchy.mode.value} {kernel.hierarchy.controller}".strip(),
+                "compiled": kernel.session.kept or "at this start",
+                "instructions": kernel.session.instructions,
+            },
+        }
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT, then drain, tell the counts, and detach everything."""
@@ -207,8 +231,7 @@ class Agent:
                 self._frames(frames)
             self.pipeline.finish()
             self._sink.close()
-            if self._server:
-                self._server.close()
+            self._status.close()
             if self._recorder:
                 self._recorder.finish({reason: sum(values) for reason, values in self.kernel.session.losses().items()})
         finally:
