@@ -81,6 +81,18 @@ static __always_inline int keep_profile(struct mask *mask, struct clause_table *
 	return !profile || keep(mask, &table->profile[*profile & 3]);
 }
 
+/* The effective user, which is what user.uid is; the frame carries the same. */
+static __always_inline int keep_uid(struct mask *mask, struct clause_table *table, u32 slot, union key *key)
+{
+	u32 uid;
+
+	if (!both(mask, &table->needs_uid))
+		return 1;
+	uid = u32_at(task_pointer(current_task(), OFF_task_struct__cred), OFF_cred__euid);
+	__builtin_memcpy(name_of(key, NAMED_UID)->name, &uid, sizeof(uid));
+	return KEEP_NAMED(mask, table, slot, key, uid);
+}
+
 /* Names of processes are those of the group leader, also the parent's: a thread cannot rename itself out of a rule. */
 static __always_inline int keep_names(struct mask *mask, struct clause_table *table, u32 slot, union key *key)
 {
@@ -136,7 +148,7 @@ static __always_inline int keep_path(struct mask *left, struct clause_table *tab
 	return keep(left, entry ? entry : &table->other_path);
 }
 
-/* Who acts: the workload, the names, the terminal; then the agent's own acts but for its canaries. */
+/* Who acts: the terminal, the workload, the user, the names; before them the agent's own acts but for its canaries. */
 static __always_inline int keep_who(struct mask *mask, struct clause_table *table, u32 slot, union key *key)
 {
 	int zero = 0;
@@ -144,5 +156,5 @@ static __always_inline int keep_who(struct mask *mask, struct clause_table *tabl
 
 	if (set && own_tgid() == set->self_tgid && !keep(mask, &table->self_))
 		return 0;
-	return keep_tty(mask, table) && keep_profile(mask, table) && keep_names(mask, table, slot, key);
+	return keep_tty(mask, table) && keep_profile(mask, table) && keep_uid(mask, table, slot, key) && keep_names(mask, table, slot, key);
 }

@@ -50,6 +50,7 @@ class Dimension(Enum):
     TTY = "tty"  # 1 when the process has a controlling terminal, else 0
     LEAF = "leaf"  # bytes: last component of `path` (open; unknown after a failure) or of `exe_path` (exec), at most 31 bytes
     PROFILE = "profile"  # Profile
+    UID = "uid"  # int: effective user id, initial user namespace
     COMM = "comm"  # bytes: comm, at most 15
     PCOMM = "pcomm"  # bytes: pcomm, at most 15
     DIRECTORY = "directory"  # bytes: name of the directory the leaf lies in, at most 31 bytes

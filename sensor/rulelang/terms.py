@@ -21,7 +21,7 @@ Set = tuple[bool, frozenset[Any]]
 Sets = dict[Dimension, Set]
 
 ALWAYS_KNOWN = frozenset({
-    Dimension.OUTCOME, Dimension.ACCESS, Dimension.CREATION, Dimension.TTY, Dimension.COMM, Dimension.PCOMM,
+    Dimension.OUTCOME, Dimension.ACCESS, Dimension.CREATION, Dimension.TTY, Dimension.UID, Dimension.COMM, Dimension.PCOMM,
 })  # fmt: skip
 """Dimensions that have exactly one value in every event: an empty set here means that the term never holds."""
 
