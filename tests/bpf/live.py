@@ -73,6 +73,10 @@ def opened(name: str | bytes, *more: Constraint, **kind: bool) -> Clause:
     return clause("open", is_(Dimension.OUTCOME, Outcome.SUCCEEDED), is_(Dimension.LEAF, os.fsencode(name)), *more, **kind)
 
 
+class FenceLostError(AssertionError):
+    """Our own act did not come back: the kernel's buffers were full."""
+
+
 @dataclass
 class Side:
     """A kernel side with its canaries' files, the fence."""
@@ -109,7 +113,8 @@ class Side:
         ends = time.monotonic() + timeout_s
         while open_lanes:
             left_s = ends - time.monotonic()
-            assert left_s > 0, f"the fence did not come back in {open_lanes}: {self.kernel.session.losses()}"
+            if left_s <= 0:
+                raise FenceLostError(f"the fence did not come back in {open_lanes}: {self.kernel.session.losses()}")
             self.poll.poll(left_s)
             events += self._take(open_lanes)
         events += self._take(set())  # each CPU has a buffer of its own with perf: what was written to another before the fence
