@@ -70,7 +70,7 @@ def address_key(network: IPv4Network | IPv6Network) -> tuple[int, bytes]:
 
 def _usable(constraint: Constraint) -> bool:
     """Whether the kernel can hold the constraint; one it cannot is as if it were not there."""
-    if constraint.dimension in {Dimension.LEAF, Dimension.DIRECTORY}:
+    if constraint.dimension in {Dimension.LEAF, Dimension.DIRECTORY, Dimension.EXE}:
         return all(isinstance(value, bytes) and 0 < len(value) <= NAME_BYTES and b"\0" not in value for value in constraint.values)
     if constraint.dimension in {Dimension.COMM, Dimension.PCOMM}:
         return all(isinstance(value, bytes) and 0 < len(value) <= _COMM_BYTES and b"\0" not in value for value in constraint.values)

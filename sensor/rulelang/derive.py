@@ -228,6 +228,10 @@ def _path(literal: Literal, _kind: str) -> Derived:
     return Derived(sets, exact)
 
 
+def _program(literal: Literal, _kind: str) -> Derived:
+    return NOTHING if _excludes(literal) else Derived(paths.of_program(literal.leaf.operator.symbol, literal.values), exact=False)
+
+
 def _directory(literal: Literal, _kind: str) -> Derived:
     return NOTHING if _excludes(literal) else Derived(paths.of_directory(literal.leaf.operator.symbol, literal.values), exact=False)
 
@@ -265,6 +269,7 @@ _RULES: dict[tuple[str, str], Callable[[Literal, str], Derived]] = {
     ("connect", "fd.l4proto"): _protocol,
     **{("open", name): _path for name in ("fd.name", "fs.path.name")},
     ("exec", "proc.exepath"): _path,
+    **{(kind, "proc.exepath"): _program for kind in ("open", "connect")},
     ("open", "fd.directory"): _directory,
     ("open", "fd.filename"): _filename,
     **{("open", name): _asked for name in ("fd.nameraw", "fs.path.nameraw")},

@@ -63,6 +63,9 @@ def dimension_values(event: Any, path: bytes | None = None) -> dict[Dimension, A
         Dimension.COMM: event.comm,
         Dimension.PCOMM: event.pcomm,
     }
+    if kind in ("open", "connect"):
+        slash, leaf = event.exe_path.rpartition(b"/")[1:]
+        values[Dimension.EXE] = leaf if slash else UNKNOWN
     if kind == "connect":
         return values | _peer(event)
     if kind == "open":

@@ -47,8 +47,6 @@ SYSTEM = (b"/etc/passwd", b"/dev/null", b"/proc/self/stat", b"/", b"/etc", b"/pr
 """Files of the machine, which are only read."""
 
 COMMS = (b"cat", b"sh", b"sshd", b"a-name-of-15-by", b"x", b"", b"\xff\xfebad", b"s p", b"(sd-pam)", b"act", b"123456789")
-CONTAINED = (b"cat", b"sh", b"sshd", b"a-name-of-15-by", b"x", b"\xff\xfebad", b"s p", b"(sd-pam)", b"123456789")
-"""Names of parents in a container. Together with where they are they tell our acts from those of neighbours, whose driver is called act."""
 PORTS = (0, 9, 22, 80, 443, 65535)
 
 
@@ -145,7 +143,7 @@ class Dice:
         place = self.one("", "", "", "container", "container", "container", "nested", "unlisted")
         if place:
             words += ["put", self.cgroups[place], "0"]
-        words += ["comm", self.one(*self.parents, *(CONTAINED if place else ())), "fork"]
+        words += ["comm", self.one(*self.parents), "fork"]
         words += self.one([], ["setsid"], ["setsid"], ["setsid"], ["terminal"])
         if self.dice.random() < 0.25:
             group, user = self.one(0, NOBODY), self.one((NOBODY, NOBODY, NOBODY), (1000, 0, 0), (0, 1000, 0), (1000, 1000, 0), (0, NOBODY, 0))

@@ -14,7 +14,7 @@ import pytest
 from sensor.events.dimensions import Constraint, Dimension, PathPattern, Profile
 from tests.bpf.live import below, clause, describe, exactly, is_, not_, opened
 
-CLONE_NEWUSER = 0x10000000
+CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 ONLY_SUCCEEDED = is_(Dimension.OUTCOME, 0)
 
 
@@ -78,6 +78,9 @@ def dimensions(name: str, path: Path) -> tuple[tuple[Constraint, bool], ...]:
         (is_(Dimension.UID, 65534, 2**32 - 1), False),
         (not_(Dimension.UID, 0), False),
         (not_(Dimension.UID, 65534), True),
+        (is_(Dimension.EXE, b"act", b"x"), True),
+        (is_(Dimension.EXE, b"x", b"ac", b"act2"), False),
+        (not_(Dimension.EXE, b"x"), True),
         (is_(Dimension.PCOMM, b"nobody"), False),
         (not_(Dimension.PCOMM, b"nobody"), True),
     )
@@ -109,6 +112,27 @@ def test_the_effective_user(side, driver, name):
     for before, euid, candidates in ((("uid", 0, 1000, 0), 1000, 0b010), (("uid", 1000, 0, 0), 0, 0b101), (("unshare", CLONE_NEWUSER), 0, 0b101)):
         event = side.one(lambda before=before: driver("comm", name, *before, "open", "/dev/null", 0, 0), "open")
         assert (event.euid, event.candidates) == (euid, candidates)
+
+
+def test_a_program_that_is_a_mount_of_its_own(side, driver, name, tmp_path):
+    """Its name is its mountpoint's, which the early look-up does not know: every clause about the program stays."""
+    under = tmp_path.resolve() / "under"
+    under.touch()
+    ours = is_(Dimension.COMM, name.encode())
+    side.watch(*(clause("open", ours, is_(Dimension.EXE, leaf)) for leaf in (b"under", b"act", b"other")))
+    event = side.one(
+        lambda: driver("unshare", CLONE_NEWNS, "private", "bind", driver.path, under, "exec", under, "act", "comm", name, "open", "/dev/null", 0, 0), "open"
+    )
+    assert (event.exe_path, event.candidates) == (os.fsencode(under), 0b111)
+    assert side.one(lambda: driver("comm", name, "open", "/dev/null", 0, 0), "open").candidates == 0b010
+
+
+def test_a_parent_without_a_name(side, driver, name):
+    """An empty name is none of the constants."""
+    ours = is_(Dimension.COMM, name.encode())
+    side.watch(clause("open", ours, is_(Dimension.PCOMM, b"x")), clause("open", ours, not_(Dimension.PCOMM, b"x")))
+    event = side.one(lambda: driver("comm", "", "fork", "comm", name, "open", "/dev/null", 0, 0), "open")
+    assert (event.pcomm, event.candidates) == (b"", 0b10)
 
 
 def test_profiles(side, driver, name, tmp_path, make_cgroup):

@@ -41,17 +41,22 @@ class Work:
     def done(self, *clauses: Any, profile: Profile) -> list[Any]:
         """The acts that arrive while it is done under *clauses*."""
         self.side.kernel.session.set_profile(self.cgroup.id, profile)
+        events = self.side.lossless(lambda: self.once(*clauses))
+        return [event for event in events if event.cgroup_id == self.cgroup.id and event.kind_name in KINDS]
+
+    def once(self, *clauses: Any) -> list[Any]:
+        """Everything that arrives meanwhile."""
         self.side.watch(*clauses)
         events = self.side.during(lambda: ordinary_work(self.folder, lambda: self.cgroup.procs.write_text("0")))
         self.side.watch()
-        return [event for event in events if event.cgroup_id == self.cgroup.id and event.kind_name in KINDS]
+        return events
 
 
 @pytest.fixture
-def work(side, make_cgroup, tmp_path):
+def work(session_side, make_cgroup, tmp_path):
     """Ordinary work."""
     (tmp_path / "work").mkdir()
-    return Work(side, make_cgroup("work"), tmp_path / "work")
+    return Work(session_side, make_cgroup("work"), tmp_path / "work")
 
 
 def as_profile(event: Any, profile: Profile) -> Any:

@@ -60,7 +60,15 @@ def of(text, kind="open"):
         ("fd.nameraw contains /../", "open", {"dotdot": (False, {1})}, False),
         ("fd.nameraw contains ../", "open", {}, False),
         ("fd.name = /etc/x", "connect", {}, False),
-        ("proc.exepath = /opt/x", "open", {}, False),
+        ("proc.exepath = /opt/x", "open", {"exe": (False, {b"x"})}, False),
+        ("proc.exepath in (/opt/x, /opt/y)", "connect", {"exe": (False, {b"x", b"y"})}, False),
+        ("proc.exepath endswith /x", "open", {"exe": (False, {b"x"})}, False),
+        ("proc.exepath endswith x", "open", {}, False),
+        ("proc.exepath glob /opt/*/x", "open", {"exe": (False, {b"x"})}, False),
+        ("proc.exepath glob /opt/x*", "open", {}, False),
+        ("proc.exepath startswith /opt/", "open", {}, False),
+        ("not proc.exepath = /opt/x", "open", {}, False),
+        ("proc.exepath != /opt/x", "open", {}, False),
     ],
 )
 def test_what_a_test_implies(text, kind, sets, exact):
