@@ -90,14 +90,18 @@ class World:
                 *(f"{root}/{name.decode()}" for name in PLAIN if name.isascii() and len(name) < 120 and b"\n" not in name),
                 *(f"{root}/{name.decode()}" for name, _target in LINKS),
                 *(f"{root}/{name}" for name in ("missing", "mnt/shadow", "mnt/passwd", "bin/act", "bin/script", "bin/plain", "l/dir/passwd")),
-                f"{root}/vol/..data/token", "/etc/shadow", "/etc/passwd", "/etc/sudoers.d/x", "/shadow", "/bin/act", "/dev/null", "/proc/self/stat", "/",
+                *([f"{root}/mnt/shadow", f"{root}/mnt/under"] * 3), f"{root}/vol/..data/token", "/etc/shadow", "/etc/passwd",
+                "/etc/sudoers.d/x", "/shadow", "/bin/act", "/dev/null", "/proc/self/stat", "/",
                 "shadow", "../etc/shadow", "etc/shadow", "", f"{root}/etc/../etc/shadow", f"{root}/" + "d/" * 60 + "shadow", f"{root}//etc/shadow", "/nowhere",
             ],
             prefixes=[
                 "/", root, f"{root}/", f"{root}/etc", f"{root}/etc/", f"{root}/l/dir/", f"{root}/mnt", f"{root}/" + "d/" * 40, f"{root}/" + "p" * 100, "/etc/",
                 "/dev/", "/proc/", "/memfd:", f"{root}/vol/..2024", f"{root}/bin/", "../", "etc",
             ],
-            suffixes=["/shadow", "shadow", "/.ssh/id_rsa", "dow", "/etc/shadow", "/", "/act", "x", "/" + "n" * 31, "/" + "n" * 40, "/token", "d/d/shadow"],
+            suffixes=[
+                "/shadow", "shadow", "/.ssh/id_rsa", "dow", "/etc/shadow", "/", "/act", "x", "/" + "n" * 31, "/" + "n" * 40, "/token", "d/d/shadow",
+                "/mnt/shadow", "/under",
+            ],
             globs=[
                 f"{root}/etc/*", "*/shadow", f"{root}/home/*/.ssh/id_rsa", f"{root}/etc/shado?", "*/[st]hadow", f"{root}/etc/shadow", "/*", "*/d/shadow",
                 f"@({root}/etc|{root}/x)/shadow", f"{root}/bin/*", "*act",
@@ -106,7 +110,10 @@ class World:
                 f"{root}/etc", f"{root}/etc/", root, "/", f"{root}/etc/sudoers.d", f"{root}/home/u/.ssh", f"{root}/mnt", "/etc", f"{root}/l/dir", f"{root}/bin",
                 f"{root}/vol", f"{root}/vol/..data", f"{root}/" + "n" * 31, f"{root}/" + "n" * 32, "etc",
             ],
-            leaves=["shadow", "x", "id_rsa", "n" * 31, "n" * 40, "", "act", "a..b", "token", "passwd", STAMP.decode(), "null", "d", "memfd:secret", ".ssh"],
+            leaves=[
+                "shadow", "x", "id_rsa", "n" * 31, "n" * 40, "", "act", "a..b", "token", "passwd", STAMP.decode(), "null", "under", "mnt", "d", "memfd:secret",
+                ".ssh",
+            ],
             comms=[*(name.decode() for name in COMMS if name.isascii() and name), "a-name-of-15-bytes-and-more", "nested", "script", *parents],
             addresses=[
                 "127.0.0.1", "127.0.0.0/8", "10.0.0.0/8", "10.1.2.3", "::1", "::ffff:10.1.2.3", "::/0", "0.0.0.0/0", "2001:db8::/32", "192.0.2.1", "::",
@@ -231,6 +238,8 @@ class Dice:
             [*private, "tmpfs", root + b"/mnt", "open", root + b"/mnt/" + self.one(b"shadow", b"n" * 40), os.O_CREAT | os.O_RDWR, 0o600],
             [*private, "tmpfs", root + b"/mnt", "open", root + b"/mnt", os.O_DIRECTORY, 0],
             [*private, "bind", root + b"/etc", root + b"/mnt", "open", root + b"/mnt", os.O_DIRECTORY, 0],
+            [*private, "bind", root + b"/etc", root + b"/mnt", "open", root + b"/mnt/" + self.one(b"shadow", b"passwd"), 0, 0],
+            [*private, "bind", root + b"/etc/shadow", root + b"/mnt/under", "open", root + b"/mnt/under", self.one(0, 2), 0],
             [*private, "bind", root + b"/etc", root + b"/mnt", "cd", root + b"/mnt", "chroot", root + b"/etc", "open", b"shadow", 0, 0],
             ["cd", root + b"/mnt", "mkdir", b"gone", "cd", b"gone", "open", b"../gone", O_PATH, 0, "open", b".", os.O_DIRECTORY, 0],
             ["cd", root + b"/d" * 140, "open", self.one(b"shadow", b"../missing"), 0, 0],
