@@ -15,7 +15,7 @@ import select
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -275,7 +275,8 @@ class Driver:
                 waiting.read()
                 yield waiting
             finally:
-                process.stdin.close()
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
                 process.wait(DEADLINE_S)
 
 
@@ -295,9 +296,10 @@ class Waiting:
                 return
 
     def go(self) -> None:
-        """Let it go on."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        """Let it go on; it may have come to its end already."""
+        with suppress(BrokenPipeError):
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
 
     def finish(self) -> dict[str, str]:
         """Let it go on to its end."""
