@@ -45,6 +45,7 @@
 extern char **environ;
 static char **next_word;
 static volatile int stop;
+static unsigned most_seconds; /* an act may take; 0: as long as it likes */
 
 static char *word(void)
 {
@@ -131,8 +132,10 @@ static void go_on_in_child(void)
 
 	fflush(stdout);
 	child = fork();
-	if (!child)
+	if (!child) {
+		alarm(most_seconds); /* is not inherited */
 		return;
+	}
 	waitpid(child, &status, 0);
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
@@ -374,7 +377,8 @@ static void batch(const char *path)
 		fflush(stdout);
 		child = fork();
 		if (!child) {
-			alarm(10); /* an act that hangs is no act */
+			most_seconds = 10; /* an act that hangs is no act */
+			alarm(most_seconds);
 			dup2(nothing, 1);
 			next_word = words;
 			commands();
