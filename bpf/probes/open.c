@@ -61,17 +61,21 @@ static __always_inline u32 read_asked(struct asked *asked, int nr)
 }
 
 /*
- * Whether what was asked, at *where* in the frame, may have a ".." in it: two
- * points side by side, eight bytes at a time. It may say yes too often, never
- * no: bytes behind the string's end count, so do names with two points.
+ * Whether what was asked, *bytes* at *where* in the frame, may have a ".." in it:
+ * two points side by side, eight bytes at a time. It may say yes too often, never
+ * no: names with two points count. What an earlier frame left behind does not.
  */
-static __always_inline int may_have_dotdot(struct scratch *s, u32 where)
+static __always_inline int may_have_dotdot(struct scratch *s, u32 where, u32 bytes)
 {
 	u64 before = 0, found = 0;
 
 	LOOP
-	for (int i = 0; i < ASKED_BYTES / 8; i++) {
-		u64 differs = *(u64 *)&s->frame.bytes[where + i * 8] ^ 0x2e2e2e2e2e2e2e2eull;
+	for (u32 i = 0; i < ASKED_BYTES / 8; i++) {
+		u64 differs;
+
+		if (i * 8 >= bytes)
+			break;
+		differs = first_eight(*(u64 *)&s->frame.bytes[where + i * 8], bytes - i * 8) ^ 0x2e2e2e2e2e2e2e2eull;
 		u64 points = (differs - 0x0101010101010101ull) & ~differs & 0x8080808080808080ull;
 
 		found |= points & (points << 8 | before);
@@ -118,7 +122,7 @@ static __always_inline int put_open(struct scratch *s, struct mask *mask, struct
 	if (!unsure && both(mask, &table->needs_creation) && !keep(mask, &table->creation[BOUND(CREATION_BITS(asked.flags), 15)]))
 		return 0;
 	if (CAN_SCAN && both(mask, &table->needs_dotdot) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
-	    !keep(mask, &table->dotdot[may_have_dotdot(s, where)]))
+	    !keep(mask, &table->dotdot[may_have_dotdot(s, where, fields->asked_bytes)]))
 		return 0;
 	return 1;
 }

@@ -33,6 +33,8 @@ OPENED_ALL_DAY = (
         ("evt.type = openat and evt.is_open_write = true and fd.name startswith /etc/", False),
         ("evt.type = openat and fd.directory = /etc", False),
         ("evt.type = openat and proc.name = x", False),
+        ("evt.type = openat and proc.exepath = /usr/bin/x", False),
+        ("evt.type = openat and evt.failed = true and fd.name startswith /etc/", False),
         ("evt.type = execve", False),
     ],
 )
