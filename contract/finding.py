@@ -228,5 +228,5 @@ class Finding(TypedDict):
     lane: Annotated[Literal["common", "reserved"], "how the act came out of the kernel"]
     late: Annotated[bool, "it had to wait for the workload's metadata"]
     replayed: Annotated[bool, "it comes from a recording"]
-    flags: Annotated[list[str], "what the kernel said about its values (path_cut, path_deleted, dotdot, workload_unknown …)"]
+    flags: Annotated[list[str], "what the kernel said about its values (path_cut, path_deleted, creation_unsure, workload_unknown …)"]
     cut: Annotated[list[str], "members that are incomplete; a path cut in the kernel has lost its front, everything else its end"]

@@ -16,6 +16,8 @@ import select
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,7 @@ from sensor.probes.programs import PROBES
 from sensor.rules_in_force import RulesInForce, load_documents, statuses
 from sensor.sinks.jsonlines import JsonLinesSink
 from sensor.sinks.text import TextSink, wants_colour
+from sensor.status import Status
 from sensor.workloads import cgroups
 from sensor.workloads.processes import ProcessTable
 from sensor.workloads.table import WorkloadTable
@@ -85,7 +88,9 @@ def boot_id() -> str:
 class Agent:
     """One running sensor."""
 
-    def __init__(self, config: RunConfig, data: DataRoot, startup: Startup, *, record: Callable[[Agent], Recorder] | None = None) -> None:
+    def __init__(
+        self, config: RunConfig, data: DataRoot, startup: Startup, *, log: Callable[[], str] = str, record: Callable[[Agent], Recorder] | None = None
+    ) -> None:
         """
         Bring everything up; when this returns, acts become findings.
 
@@ -93,6 +98,7 @@ class Agent:
             config: what the command line said.
             data: where probes and rules are.
             startup: the kernel side, being loaded.
+            log: gives the log's last lines.
             record: makes the recorder when frames are to be recorded as well.
 
         Raises:
@@ -113,12 +119,12 @@ class Agent:
         self._names = find_names(config.cluster, node=config.node, clock=self.clock, counters=self.counters, health=self.health, environment=os.environ)
         self.kernel = startup.finish(self.clock, self._perf_lost)
         try:
-            self._bring_up(policy, record)
+            self._bring_up(policy, record, log)
         except BaseException:
             self.kernel.close()
             raise
 
-    def _bring_up(self, policy: Any, record: Callable[[Agent], Recorder] | None) -> None:  # noqa: ANN401  # engine.decide.Policy
+    def _bring_up(self, policy: Any, record: Callable[[Agent], Recorder] | None, log: Callable[[], str]) -> None:  # noqa: ANN401  # engine.decide.Policy
         kernel, config = self.kernel, self._config
         for probe in PROBES:
             why = kernel.session.failed.get(probe.name, "")
@@ -128,7 +134,7 @@ class Agent:
         self.health.expect(kernel.canaries.expected())
         self.counters.attach_kernel(kernel.session.losses, self._flooded)
         self._finder = cgroups.PathFinder(kernel.hierarchy.mount_point)
-        self.workloads = WorkloadTable(self.counters, resolve=self._finder, named=self._names.named if self._names else None, learned=self._learned)
+        self.workloads = WorkloadTable(self.counters, resolve=self._finder, named=self._names.named, learned=self._learned)
         self.workloads.load(cgroups.scan(kernel.hierarchy.mount_point, counters=self.counters))
         self._processes = ProcessTable(self.counters)
         context = FindingContext(boot_id=boot_id(), clock=self.clock, redactor=Redactor(RedactConfig()), node=config.node or os.uname().nodename)
@@ -144,30 +150,48 @@ class Agent:
             counters=self.counters,
             failed=self._failed,
         )
-        if self._names:
-            self._names.start(self.workloads, self.pipeline, lambda event: self._guarded(self._late, event))
+        self._names.start(self.workloads, self.pipeline, partial(self._guarded, partial(self.pipeline.handle, late=True)))
         for warning in self.ruleset.warnings:
             self._log.warning(str(warning))
         installed = self.rules.install(self.ruleset)
         waiting = kernel.prove(installed)
         for kind, lane in kernel.canaries.seen:
             self.health.seen(kind, lane.name.lower())
-        self.health.set_rules(statuses(self.ruleset, kernel.kinds, has_names=self._names is not None))
+        self.health.set_rules(statuses(self.ruleset, kernel.kinds, has_names=self._names.are_told))
         self._recorder = record(self) if record else None
         self._watch = Watch(self._watched()) if config.watch else None
-        self._server = self._serve() if config.status_port else None
+        self._status = self._answer(log)
         self._frames(waiting)
         self._canary_at_ns = self.clock.monotonic_ns() + int(CANARY_PERIOD_S * 1e9)
 
-    def _serve(self) -> Any:  # noqa: ANN401  # health.server.StatusServer, imported only here
-        from sensor.adapters.metrics import Metrics  # noqa: PLC0415  # 11 MiB, only where a port is asked for
-        from sensor.health.server import StatusServer, status_routes  # noqa: PLC0415  # as above
+    def _answer(self, log: Callable[[], str]) -> Status:
+        return Status(
+            self._config,
+            health=self.health,
+            counters=self.counters,
+            clock=self.clock,
+            rules_hash=self.ruleset.hash,
+            configuration=self.configuration,
+            log=log,
+        )
 
-        metrics = Metrics(self.counters, self.health, build={"rules": self.ruleset.hash})
-        server = StatusServer(status_routes(self.health, metrics), clock=self.clock, host=self._config.status_address, port=self._config.status_port)
-        server.start()
-        self.health.watch("status server", server.is_alive)
-        return server
+    def configuration(self) -> dict[str, object]:
+        """What it was told and what it runs with, as JSON has it; for a bug report."""
+        kernel, installed = self.kernel, self.rules.installed
+        rules = {"hash": self.ruleset.hash, "rules": len(self.ruleset.rules), "clauses": {kind: len(clauses) for kind, clauses in self.ruleset.clauses.items()}}
+        return {
+            "told": asdict(self._config),
+            "rules": {**rules, "generation": installed.number if installed else 0},
+            "policy": self.pipeline.policy.name,
+            "kernel": {
+                "probes": list(kernel.kinds),
+                "features": asdict(kernel.features),
+                "offsets": kernel.offsets.source,
+                "cgroups": f"{kernel.hierarchy.mode.value} {kernel.hierarchy.controller}".strip(),
+                "compiled": kernel.session.kept or "at this start",
+                "instructions": kernel.session.instructions,
+            },
+        }
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT, then drain, tell the counts, and detach everything."""
@@ -182,8 +206,7 @@ class Agent:
         calls[wake_read] = lambda: self._signals(os.read(wake_read, 64))
         if self._watch:
             calls[self._watch.fd] = self._changed
-        if self._names:
-            calls[self._names.fd] = self._names.drain
+        calls |= self._names.calls()
         poll = select.epoll(flags=select.EPOLL_CLOEXEC)
         for fd in calls:
             poll.register(fd, select.EPOLLIN)
@@ -211,12 +234,10 @@ class Agent:
             self.kernel.session.detach()  # first, or a flood would never let the buffers run empty
             while frames := self.kernel.stream.take():
                 self._frames(frames)
-            if self._names:
-                self._names.finish()
+            self._names.finish()
             self.pipeline.finish()
             self._sink.close()
-            if self._server:
-                self._server.close()
+            self._status.close()
             if self._recorder:
                 self._recorder.finish({reason: sum(values) for reason, values in self.kernel.session.losses().items()})
         finally:
@@ -224,8 +245,7 @@ class Agent:
             self.counters.attach_kernel(None)
             if self._watch:
                 self._watch.close()
-            if self._names:
-                self._names.close()
+            self._names.close()
             self._finder.close()
             self.kernel.close()
 
@@ -236,14 +256,12 @@ class Agent:
 
     def _timeout_s(self) -> float:
         now = self.clock.monotonic_ns()
-        names_ns = self._names.next_due_ns() if self._names else None
-        moments = [moment for moment in (self.pipeline.next_due_ns(), names_ns, self._reload_at_ns, self._canary_at_ns) if moment is not None]
+        moments = [moment for moment in (self.pipeline.next_due_ns(), self._names.next_due_ns(), self._reload_at_ns, self._canary_at_ns) if moment is not None]
         return max(0.0, (min(moments) - now) / 1e9)
 
     def _due(self) -> None:
         now = self.clock.monotonic_ns()
-        if self._names:
-            self._names.due()
+        self._names.due()
         self.pipeline.tell_due()
         if self._reload_at_ns is not None and now >= self._reload_at_ns:
             self._reload_at_ns = self._changed_at_ns = None
@@ -306,10 +324,7 @@ class Agent:
             self._processes.gone(event.tgid, event.start_ns)
             return
         event.workload = self.workloads.lookup(event)
-        (self._names or self.pipeline).handle(event)
-
-    def _late(self, event: Any) -> None:  # noqa: ANN401  # the event classes are generated
-        self.pipeline.handle(event, late=True)
+        self._names.handle(event)
 
     def _learned(self, cgroup_id: int, profile: Profile) -> None:
         """The kernel is told what a cgroup is, so that its next act is judged by what it can match."""
@@ -380,5 +395,5 @@ class Agent:
         self.ruleset = ruleset
         self.pipeline.policy = policy
         self.health.recover("rules")
-        self.health.set_rules(statuses(ruleset, self.kernel.kinds, has_names=self._names is not None))
+        self.health.set_rules(statuses(ruleset, self.kernel.kinds, has_names=self._names.are_told))
         self._log.info("rules loaded anew", rules=len(ruleset.rules), generation=self.rules.installed.number if self.rules.installed else 0)

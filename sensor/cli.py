@@ -44,6 +44,10 @@ def _rules_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _socket_option(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--status-socket", type=Path, default=Path("/run/scout/scout.sock"), metavar="PATH", help=text)
+
+
 def _run_options(parser: argparse.ArgumentParser) -> None:
     _rules_option(parser)
     parser.add_argument("--policy", type=Path, metavar="PATH", help="ruleset file or folder; default: every rule, log")
@@ -59,12 +63,18 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--containerd-state", type=Path, metavar="DIR", help="where containerd keeps its state; default: /run/containerd and its like")
     parser.add_argument("--names-wait", type=float, default=2.0, metavar="S", help="longest a match waits for its pod's names (default: %(default)g s)")
     parser.add_argument("--status-port", type=int, default=0, metavar="PORT", help="serve /metrics, /healthz, /readyz and /rules there; default: no port")
+    _socket_option(parser, "answer scout support and scout rules status there; none: nowhere (default: %(default)s)")
     parser.add_argument("--status-address", default="127.0.0.1", metavar="ADDRESS", help="address of that port (default: %(default)s)")
     parser.add_argument("--no-watch", action="store_true", help="load changed rules on SIGHUP only, not by themselves")
     parser.add_argument("--strict", action="store_true", help="refuse to start when a probe cannot be loaded, instead of going on without it")
     parser.add_argument("--offsets", type=Path, metavar="FILE", help="offset table for this kernel, instead of BTF and headers")
     parser.add_argument("--no-cache", action="store_true", help="compile the probes even when an earlier start has kept them in /var/cache/scout")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="least level of log lines on standard error")
+
+
+def _asked(parser: argparse.ArgumentParser) -> None:
+    _socket_option(parser, "ask the running sensor there (default: %(default)s)")
+    parser.add_argument("--status-port", type=int, default=0, metavar="PORT", help="ask it on its status port instead, which tells less")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     _rules_option(explain)
     explain.set_defaults(run=_rules)
     status = actions.add_parser("status", help="what each rule can see on this node, asked of the running sensor", epilog=EXIT_CODES)
-    status.add_argument("--status-port", type=int, default=9464, metavar="PORT", help="its status port (default: %(default)s)")
+    _asked(status)
     status.set_defaults(run=_rules)
     doctor = add("doctor", "tell what this node offers, what scout will use, and what is missing", _doctor)
     doctor.add_argument("--json", action="store_true", help="for machines")
@@ -112,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     version.add_argument("--json", action="store_true", help="for machines")
     support = add("support", "write an archive for a bug report, without secrets", _support)
     support.add_argument("file", type=Path, help="the archive to make (.tar.gz)")
-    support.add_argument("--status-port", type=int, default=0, metavar="PORT", help="ask the running sensor there for its counters")
+    _asked(support)
     prepare = add("prepare", "compile the probes for this kernel and keep them, so that the next start needs no compiler", _prepare)
     prepare.add_argument("--offsets", type=Path, metavar="FILE", help="offset table for this kernel, instead of BTF and headers")
     offsets = add("offsets", "write this kernel's offset table, for kernels like it without BTF", _offsets)
@@ -130,6 +140,7 @@ def _config(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # noq
         host_in_scope=not options.containers_only,
         status_address=options.status_address,
         status_port=options.status_port,
+        status_socket=None if options.status_socket == Path("none") else options.status_socket,
         node=options.node,
         watch=not options.no_watch,
         cluster=ClusterConfig(
@@ -155,8 +166,8 @@ def _agent(options: argparse.Namespace, record: bool) -> int:  # two callers, be
         from sensor.core.log import Level, configure  # noqa: PLC0415
         from sensor.running import start  # noqa: PLC0415
 
-        configure(level=Level.named(options.log_level))
-        agent = start(config, data, startup, options if record else None)
+        control = configure(level=Level.named(options.log_level))
+        agent = start(config, data, startup, options if record else None, log=control.tail.text)
     finally:
         startup.abandon()
     agent.run()
@@ -214,7 +225,7 @@ def _version(options: argparse.Namespace) -> int:
 def _support(options: argparse.Namespace) -> int:
     from sensor.commands import support  # noqa: PLC0415
 
-    return support(options.file, options.status_port)
+    return support(options)
 
 
 def _prepare(options: argparse.Namespace) -> int:

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import sys
 import time
-import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING
 
+from sensor.ask import at_port, at_socket
 from sensor.core.errors import EnvironmentRefusal, ProbeError, UsageError
 from sensor.core.kernel import running_kernel
 from sensor.core.paths import find_data
@@ -22,10 +20,8 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from sensor.ask import Ask
     from sensor.core.config import KernelConfig
-
-_HTTP_TIMEOUT_S = 3.0
-_MOST_BYTES = 16 << 20
 
 
 def rules(options: argparse.Namespace) -> int:
@@ -34,7 +30,7 @@ def rules(options: argparse.Namespace) -> int:
     from sensor.ruleset.load import load  # noqa: PLC0415  # as above
 
     if options.action == "status":
-        return _status(options.status_port)
+        return _status(_asker(options))
     managed = find_data().rules
     if options.action == "explain":
         text = report.explain_text(load(tuple(options.rules) or (managed,)), options.rule)
@@ -55,28 +51,20 @@ def rules(options: argparse.Namespace) -> int:
     return code
 
 
-def _status(port: int) -> int:
+def _status(ask: Ask) -> int:
     from sensor.health.state import RuleState, RuleStatus, render_rules  # noqa: PLC0415  # only here
 
+    answer = ask("/rules")
     try:
-        rules = {name: RuleStatus(RuleState(value["status"]), str(value["reason"])) for name, value in json.loads(_ask(port, "/rules")).items()}
+        rules = {name: RuleStatus(RuleState(value["status"]), str(value["reason"])) for name, value in json.loads(answer).items()}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise EnvironmentRefusal(f"what answers on 127.0.0.1:{port} is not this sensor", hint="name the port that scout run was given") from error
+        raise EnvironmentRefusal("what answers there is not this sensor", hint="name the port or the socket that scout run was given") from error
     sys.stdout.write(render_rules(rules))
     return 0
 
 
-def _ask(port: int, path: str) -> str:
-    """Ask the running sensor's status port on loopback."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=_HTTP_TIMEOUT_S) as answer:  # the scheme is a constant
-            text: str = answer.read(_MOST_BYTES).decode(errors="backslashreplace")
-            return text
-    except urllib.error.HTTPError as error:
-        with error:  # "not ready" is an answer, too
-            return error.read(_MOST_BYTES).decode(errors="backslashreplace")
-    except (OSError, http.client.HTTPException) as error:
-        raise EnvironmentRefusal(f"no sensor answers on 127.0.0.1:{port}: {error}", hint="start it with: scout run --status-port PORT") from error
+def _asker(options: argparse.Namespace) -> Ask:
+    return at_port(options.status_port) if options.status_port else at_socket(options.status_socket)
 
 
 def doctor(*, as_json: bool) -> int:
@@ -100,29 +88,28 @@ def version(*, as_json: bool) -> int:
     return 0
 
 
-def support(path: Path, status_port: int) -> int:
-    """Write the archive for a bug report."""
+def support(options: argparse.Namespace) -> int:
+    """Write the archive for a bug report; what needs a running sensor and finds none is named in it as missing."""
     from sensor.doctor import render as doctor_render  # noqa: PLC0415  # only here
     from sensor.doctor.checks import examine  # noqa: PLC0415
     from sensor.doctor.facts import gather  # noqa: PLC0415
     from sensor.probes.offsets.resolve import Places  # noqa: PLC0415
     from sensor.support import write_archive  # noqa: PLC0415
 
-    data = find_data()
+    data, ask = find_data(), _asker(options)
     parts = {
         "doctor.json": lambda: doctor_render.as_json(examine(gather(Places(tables=data.offsets if data.offsets.is_dir() else None)))),
         "version.json": lambda: json.dumps(own_version(data).as_dict(), indent=1),
         "kernel.txt": lambda: str(running_kernel()),
+        "counters.txt": lambda: ask("/metrics"),
+        "ready.json": lambda: ask("/readyz"),
+        "rules.json": lambda: ask("/rules"),
     }
-    if status_port:
-        parts |= {
-            "counters.txt": lambda: _ask(status_port, "/metrics"),
-            "ready.json": lambda: _ask(status_port, "/readyz"),
-            "rules.json": lambda: _ask(status_port, "/rules"),
-        }
+    if not options.status_port:  # a port tells everybody who reaches it, and so not these
+        parts |= {"configuration.json": lambda: ask("/configuration"), "agent.log": lambda: ask("/log")}
     redactor = Redactor(RedactConfig())
-    missing = write_archive(path, parts, redact=redactor.text, mtime_s=int(time.clock_gettime(time.CLOCK_REALTIME)))
-    sys.stdout.write(f"{path}\n" + "".join(f"left out: {line}\n" for line in missing))
+    missing = write_archive(options.file, parts, redact=redactor.text, mtime_s=int(time.clock_gettime(time.CLOCK_REALTIME)))
+    sys.stdout.write(f"{options.file}\n" + "".join(f"left out: {line}\n" for line in missing))
     return 0
 
 

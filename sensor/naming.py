@@ -2,15 +2,16 @@
 """
 The names of pods, put together for the agent: the watch, what it knows, and the events that wait for it.
 
-Without a cluster there is none, the client is not imported, and nothing waits. With
-one, the loop asks `PodNames.handle` instead of the pipeline, calls `drain` when
-its descriptor is readable and `due` when its time has come.
+Without a cluster there is none (`NoNames`), the client is not imported, and
+nothing waits. With one, the loop hands events to `PodNames.handle` instead of
+the pipeline, calls `drain` when its descriptor is readable and `due` when its
+time has come.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sensor.adapters.kubeconfig import find_access
 from sensor.core.log import logger
@@ -34,16 +35,16 @@ if TYPE_CHECKING:
 _WHAT = "pod names"
 
 
-def find_names(config: ClusterConfig, *, node: str, clock: Clock, counters: Counters, health: Health, environment: Mapping[str, str]) -> PodNames | None:
+def find_names(config: ClusterConfig, *, node: str, clock: Clock, counters: Counters, health: Health, environment: Mapping[str, str]) -> Names:
     """
-    Return the names of the pods of *node* (empty: this machine's name), or None where no cluster is configured.
+    Return the names of the pods of *node* (empty: this machine's name); none where no cluster is configured.
 
     Raises:
         UsageError: the kubeconfig cannot be used.
     """
     access = find_access(environment, kubeconfig=config.kubeconfig, insecure=config.insecure) if config.wanted else None
     if access is None:
-        return None
+        return NoNames()
     from sensor.adapters.cluster import PodApi  # noqa: PLC0415  # 13 MiB, only where there is a cluster
     from sensor.workloads.podwatch import PodWatch  # noqa: PLC0415  # as above
 
@@ -67,9 +68,69 @@ def find_names(config: ClusterConfig, *, node: str, clock: Clock, counters: Coun
     return PodNames(watch, clock=clock, counters=counters, bundles=bundles, wait_ns=int(config.wait_s * 1e9))
 
 
+class Names(Protocol):
+    """What the loop sees of it."""
+
+    are_told: bool
+    """Whether somebody tells the names of pods."""
+
+    @property
+    def named(self) -> Callable[[Workload], Workload] | None:
+        """Adds a pod's names to a workload (`PodStore.named`); for the table of workloads."""
+
+    def start(self, table: WorkloadTable, pipeline: Pipeline, late: Callable[[Any], None]) -> None:
+        """Begin: *table* is told of new names, *late* of events that have waited, *pipeline* of all others."""
+
+    def calls(self) -> dict[int, Callable[[], object]]:
+        """Descriptors, and what to call when one is readable."""
+
+    def handle(self, event: Any) -> None:  # noqa: ANN401  # the event classes are generated
+        """Hand *event* to the pipeline, or keep it until its names are there."""
+
+    def due(self) -> None:
+        """Send what has waited long enough."""
+
+    def next_due_ns(self) -> int | None:
+        """When `due` has something to do, on the monotonic clock."""
+
+    def finish(self) -> None:
+        """Send what waits: the end of the run."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class NoNames:
+    """Where nobody tells: every event goes straight to the pipeline."""
+
+    are_told = False
+    named = None
+
+    def start(self, _table: WorkloadTable, pipeline: Pipeline, _late: Callable[[Any], None]) -> None:
+        """See `Names`."""
+        self._pipeline = pipeline
+
+    def calls(self) -> dict[int, Callable[[], object]]:
+        """See `Names`."""
+        return {}
+
+    def handle(self, event: Any) -> None:  # noqa: ANN401  # the event classes are generated
+        """See `Names`."""
+        self._pipeline.handle(event)
+
+    def next_due_ns(self) -> int | None:
+        """See `Names`."""
+        return None
+
+    def due(self) -> None:
+        """See `Names`."""
+
+    finish = close = due
+
+
 class PodNames:
     """
-    What the loop sees of it.
+    The names of pods and containers, and what waits for them.
 
     Args:
         watch: brings pods; started by `start`.
@@ -80,31 +141,31 @@ class PodNames:
     """
 
     def __init__(self, watch: PodWatch, *, clock: Clock, counters: Counters, bundles: Callable[[str, str], Bundle | None] | None, wait_ns: int) -> None:
-        self.fd = watch.mailbox.fd
-        """Readable when `drain` has something to do."""
+        self.are_told = True
         self.store = PodStore(counters, clock, bundles=bundles)
+        self.named = self.store.named
         self._watch = watch
         self._clock = clock
         self._counters = counters
         self._wait_ns = wait_ns
 
-    def named(self, workload: Workload) -> Workload:
-        """See `PodStore.named`; for the table of workloads."""
-        return self.store.named(workload)
-
     def start(self, table: WorkloadTable, pipeline: Pipeline, late: Callable[[Any], None]) -> None:
-        """Begin: *table* is told of new names, *late* of events that have waited, *pipeline* of all others."""
+        """See `Names`."""
         self._table = table
         self._pipeline = pipeline
         self._room = WaitingRoom(send=late, workload_of=table.lookup, clock=self._clock, counters=self._counters, wait_ns=self._wait_ns)
         self._watch.start()
 
     def handle(self, event: Any) -> None:  # noqa: ANN401  # the event classes are generated
-        """Hand *event* to the pipeline, or keep it until its names are there; one that no rule matches, whatever its names will be, is neither."""
+        """See `Names`; what no rule matches, whatever its names will be, is not kept."""
         if not self._room.wants(event.workload):
             self._pipeline.handle(event)
         elif self._pipeline.may_tell(event):
             self._room.take(event)
+
+    def calls(self) -> dict[int, Callable[[], object]]:
+        """See `Names`."""
+        return {self._watch.mailbox.fd: self.drain}
 
     def drain(self) -> None:
         """Take over what the watch has brought, and send what waited for it."""
@@ -116,17 +177,17 @@ class PodNames:
             self._room.came(changed)
 
     def due(self) -> None:
-        """Send what has waited long enough."""
+        """See `Names`."""
         self._room.due()
 
     def next_due_ns(self) -> int | None:
-        """When `due` has something to do, on the monotonic clock."""
+        """See `Names`."""
         return self._room.next_due_ns()
 
     def finish(self) -> None:
-        """Send what waits: the end of the run."""
+        """See `Names`."""
         self._room.close()
 
     def close(self) -> None:
-        """End the watch."""
+        """See `Names`."""
         self._watch.close()

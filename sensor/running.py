@@ -24,7 +24,7 @@ from sensor.rules_in_force import load_documents
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sensor.core.paths import DataRoot
     from sensor.engine.decide import Policy
@@ -47,10 +47,10 @@ class _Replayed(Pipeline):
         super().handle(event, late=late)
 
 
-def start(config: RunConfig, data: DataRoot, startup: Startup, recording: argparse.Namespace | None) -> Agent:
-    """Bring an agent up; with *recording*, one that writes its frames to ``recording.file``, too."""
+def start(config: RunConfig, data: DataRoot, startup: Startup, recording: argparse.Namespace | None, *, log: Callable[[], str] = str) -> Agent:
+    """Bring an agent up, *log* being its log's last lines; with *recording*, one that writes its frames to ``recording.file``, too."""
     if recording is None:
-        return Agent(config, data, startup)
+        return Agent(config, data, startup, log=log)
     from sensor.engine.decide import policy_files  # noqa: PLC0415  # only recordings need these
     from sensor.events.cheader import spec_hash  # noqa: PLC0415
     from sensor.recording.format import Document  # noqa: PLC0415
@@ -78,7 +78,7 @@ def start(config: RunConfig, data: DataRoot, startup: Startup, recording: argpar
             overwrite=recording.overwrite,
         )
 
-    return Agent(config, data, startup, record=record)
+    return Agent(config, data, startup, log=log, record=record)
 
 
 def recorded_policy(context: ReplayContext, rule_ids: Sequence[str]) -> Policy:

@@ -59,8 +59,11 @@ _INHERITED = (
 )  # fmt: skip
 """What a child that only executes has in common with its parent."""
 
-_WAYS = {"open": MEMBERS["path"], "connect": MEMBERS["daddr"], "exec": MEMBERS["comm"]}
+_WAYS = {"open": MEMBERS["path"], "connect": f"{MEMBERS['daddr']}, {MEMBERS['dport']}, {MEMBERS['family']}", "exec": MEMBERS["comm"]}
 """Kind → what stands between its act and its frame."""
+
+_BY_SOCKET = f"connect/{Lane.COMMON.name.lower()}"
+"""The canary whose peer is read from the socket; the other's comes with the tracepoint."""
 
 _ID_MASK_32 = 0xFFFFFFFF
 _ID_MASK_64 = 0xFFFFFFFFFFFFFFFF
@@ -116,9 +119,9 @@ class Startup:
         self._loader = loader or LoaderProcess()
         try:
             tracefs = find_tracefs()
-            self.features: Features = kernel_features.detect(tracefs).restricted(config.features)
             places = Places(table_file=config.offsets, tables=data.offsets if data.offsets.is_dir() else None, tracefs=tracefs)
             self.offsets: Offsets = resolve(places=places)
+            self.features: Features = kernel_features.detect(tracefs).restricted(config.features).for_offsets(self.offsets.source)
             self.hierarchy = cgroups.detect()
             self._loader.give(
                 Job(
@@ -239,7 +242,7 @@ class KernelSide:
 
     def _nothing_came(self, missing: Sequence[str]) -> ScoutError:
         """What it means that canaries are missing: of a kind in every lane, that its way through the kernel is not as believed."""
-        kinds = [kind for kind, way in _WAYS.items() if all(f"{kind}/{lane.name.lower()}" in missing for lane in Lane)]
+        kinds = [kind for kind in _WAYS if all(f"{kind}/{lane.name.lower()}" in missing for lane in Lane) or (kind == "connect" and _BY_SOCKET in missing)]
         ways = "".join(f"\n  {kind}: found through {_WAYS[kind]}" for kind in kinds)
         text = f"acts of Scout's own did not come back: {', '.join(missing)}{ways}"
         hint = f"the offsets came from {self.offsets.source}; run scout doctor, and report this with scout support"

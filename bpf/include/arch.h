@@ -17,6 +17,7 @@
 #define NR_connect 203
 #define NR_execveat 281
 #define O_DIRECTORY 040000
+#define O_LARGEFILE 0400000
 #else
 /* struct pt_regs, arch/x86/include/asm/ptrace.h: ABI of ptrace(2) and unchanged since 2.6 */
 #define ARGUMENT_1 112 /* di */
@@ -31,6 +32,7 @@
 #define NR_execveat 322
 #define NR_openat2 437
 #define O_DIRECTORY 0200000
+#define O_LARGEFILE 0100000
 #endif
 
 /* Every sys_exit_* tracepoint has the same record (struct syscall_trace_exit, kernel/trace/trace.h). */

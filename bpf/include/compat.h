@@ -45,11 +45,13 @@ static long (*read_kernel_str_)(void *to, u32 bytes, const void *from) = (void *
 #define LOOP _Pragma("clang loop unroll(disable)")
 #define WALK_COMPONENTS 32   /* names a call of the walk takes */
 #define CGROUP_COMPONENTS 24 /* nested cgroups: Kubernetes makes 5 */
+#define NESTED_CGROUPS 64    /* a container may make as many below its own as it likes: deeper, they draw on the bucket of the unknown */
 #define CAN_SCAN 1	     /* a string may be looked through in the kernel */
 #else
 #define LOOP _Pragma("unroll")
 #define WALK_COMPONENTS 10 /* what 4,096 instructions hold with a look-up behind it */
 #define CGROUP_COMPONENTS 8
+#define NESTED_CGROUPS 8
 #define CAN_SCAN 0 /* unrolled, it would not fit: ".." stays unknown, which keeps every clause */
 #endif
 

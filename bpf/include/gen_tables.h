@@ -11,6 +11,8 @@
 #define NAMED_COMM 2
 #define NAMED_PCOMM 3
 #define NAMED_PORT 4
+#define NAMED_UID 5
+#define NAMED_EXE 6
 #define PROFILE_UNKNOWN 0
 #define PROFILE_HOST 1
 #define PROFILE_CONTAINER 2
@@ -42,8 +44,10 @@ struct clause_table {
 	struct mask needs_tty; /* clauses with a constraint on tty */
 	struct mask needs_leaf; /* clauses with a constraint on leaf */
 	struct mask needs_profile; /* clauses with a constraint on profile */
+	struct mask needs_uid; /* clauses with a constraint on uid */
 	struct mask needs_comm; /* clauses with a constraint on comm */
 	struct mask needs_pcomm; /* clauses with a constraint on pcomm */
+	struct mask needs_exe; /* clauses with a constraint on exe */
 	struct mask needs_directory; /* clauses with a constraint on directory */
 	struct mask needs_address; /* clauses with a constraint on address */
 	struct mask needs_path; /* clauses with a constraint on path */
@@ -52,6 +56,8 @@ struct clause_table {
 	struct mask other_comm; /* clauses that a comm nobody named satisfies */
 	struct mask other_pcomm; /* clauses that a pcomm nobody named satisfies */
 	struct mask other_port; /* clauses that a port nobody named satisfies */
+	struct mask other_uid; /* clauses that a uid nobody named satisfies */
+	struct mask other_exe; /* clauses that a exe nobody named satisfies */
 	struct mask other_path; /* clauses that a path nobody named satisfies */
 	struct mask other_address; /* clauses that a address nobody named satisfies */
 	struct mask access[4]; /* by O_ACCMODE */

@@ -142,6 +142,8 @@ static __always_inline int is_volume_stamp(const void *name, u32 bytes)
 	       DIGITS_AND_POINTS(word[3] & more, more, 0ull);
 }
 
+_Static_assert(OFF_mount__mnt_mountpoint == OFF_mount__mnt_parent + 8, "mount.mnt_mountpoint is not behind mount.mnt_parent: they are read together");
+
 /*
  * One step up. Returns 0 to go on, 1 at the end. What is known of the end:
  * s->top_is_root, or PATH_CUT in *cut.

@@ -55,9 +55,11 @@ static __always_inline u32 workload_of(u64 *cgroup, u64 *owner)
 		*owner = id;
 		return *profile;
 	}
-#pragma unroll
-	for (int level = 0; level < 3; level++) {
+	LOOP
+	for (int level = 0; level < NESTED_CGROUPS; level++) {
 		node = pointer_at(node, OFF_kernfs_node__parent);
+		if (!node)
+			break;
 		id = node_id(node);
 		profile = workloads.lookup(&id);
 		if (profile && *profile == PROFILE_CONTAINER)
@@ -81,6 +83,18 @@ static __always_inline int keep_profile(struct mask *mask, struct clause_table *
 	return !profile || keep(mask, &table->profile[*profile & 3]);
 }
 
+/* The effective user, which is what user.uid is; the frame carries the same. */
+static __always_inline int keep_uid(struct mask *mask, struct clause_table *table, u32 slot, union key *key)
+{
+	u32 uid;
+
+	if (!both(mask, &table->needs_uid))
+		return 1;
+	uid = u32_at(task_pointer(current_task(), OFF_task_struct__cred), OFF_cred__euid);
+	__builtin_memcpy(name_of(key, NAMED_UID)->name, &uid, sizeof(uid));
+	return KEEP_NAMED(mask, table, slot, key, uid);
+}
+
 /* Names of processes are those of the group leader, also the parent's: a thread cannot rename itself out of a rule. */
 static __always_inline int keep_names(struct mask *mask, struct clause_table *table, u32 slot, union key *key)
 {
@@ -99,6 +113,22 @@ static __always_inline int keep_names(struct mask *mask, struct clause_table *ta
 			return 0;
 	}
 	return 1;
+}
+
+/* The running program by its file's name; one that is a mount's root is called as its mountpoint is, which only the walk knows. */
+static __always_inline int keep_exe(struct mask *mask, struct clause_table *table, u32 slot, union key *key)
+{
+	struct dentry_head head;
+	void *file, *dentry;
+
+	if (!both(mask, &table->needs_exe))
+		return 1;
+	file = pointer_at(task_pointer(current_task(), OFF_task_struct__mm), OFF_mm_struct__exe_file);
+	dentry = pointer_at(file, OFF_file__f_path__dentry);
+	if (dentry == pointer_at(pointer_at(file, OFF_file__f_path__mnt), OFF_vfsmount__mnt_root) || read_head(&head, dentry) ||
+	    HEAD_LEN(&head) >= NAME_ROOM || read_kernel_str(name_of(key, NAMED_EXE)->name, NAME_ROOM, HEAD_NAME(&head)) <= 0)
+		return 1;
+	return KEEP_NAMED(mask, table, slot, key, exe);
 }
 
 static __always_inline int keep_tty(struct mask *mask, struct clause_table *table)
@@ -136,7 +166,7 @@ static __always_inline int keep_path(struct mask *left, struct clause_table *tab
 	return keep(left, entry ? entry : &table->other_path);
 }
 
-/* Who acts: the workload, the names, the terminal; then the agent's own acts but for its canaries. */
+/* Who acts: the terminal, the workload, the user, the names, the program; before them the agent's own acts but for its canaries. */
 static __always_inline int keep_who(struct mask *mask, struct clause_table *table, u32 slot, union key *key)
 {
 	int zero = 0;
@@ -144,5 +174,6 @@ static __always_inline int keep_who(struct mask *mask, struct clause_table *tabl
 
 	if (set && own_tgid() == set->self_tgid && !keep(mask, &table->self_))
 		return 0;
-	return keep_tty(mask, table) && keep_profile(mask, table) && keep_names(mask, table, slot, key);
+	return keep_tty(mask, table) && keep_profile(mask, table) && keep_uid(mask, table, slot, key) && keep_names(mask, table, slot, key) &&
+	       keep_exe(mask, table, slot, key);
 }

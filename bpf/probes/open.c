@@ -29,8 +29,8 @@ struct asked {
 	u32 mode;
 };
 
-/* The call's arguments, from the registers it was made with. */
-static __always_inline void read_asked(struct asked *asked, int nr)
+/* The call's arguments, from the registers it was made with. Returns what is not sure of them, as flags of the frame. */
+static __always_inline u32 read_asked(struct asked *asked, int nr)
 {
 	void *registers = call_registers();
 	u64 second = u64_at(registers, ARGUMENT_2), third = u64_at(registers, ARGUMENT_3);
@@ -42,7 +42,7 @@ static __always_inline void read_asked(struct asked *asked, int nr)
 		asked->path = (void *)first;
 		asked->flags = nr == NR_creat ? 01101 : second; /* O_CREAT | O_WRONLY | O_TRUNC */
 		asked->mode = nr == NR_creat ? second : third;
-		return;
+		return 0;
 	}
 #endif
 	asked->dirfd = (int)first;
@@ -55,21 +55,27 @@ static __always_inline void read_asked(struct asked *asked, int nr)
 		read_user(how, sizeof(how), third);
 		asked->flags = how[0];
 		asked->mode = how[1];
+		return FRAME_CREATION_UNSURE | FRAME_FLAGS_UNSURE;
 	}
+	return 0;
 }
 
 /*
- * Whether what was asked, at *where* in the frame, may have a ".." in it: two
- * points side by side, eight bytes at a time. It may say yes too often, never
- * no: bytes behind the string's end count, so do names with two points.
+ * Whether what was asked, *bytes* at *where* in the frame, may have a ".." in it:
+ * two points side by side, eight bytes at a time. It may say yes too often, never
+ * no: names with two points count. What an earlier frame left behind does not.
  */
-static __always_inline int may_have_dotdot(struct scratch *s, u32 where)
+static __always_inline int may_have_dotdot(struct scratch *s, u32 where, u32 bytes)
 {
 	u64 before = 0, found = 0;
 
 	LOOP
-	for (int i = 0; i < ASKED_BYTES / 8; i++) {
-		u64 differs = *(u64 *)&s->frame.bytes[where + i * 8] ^ 0x2e2e2e2e2e2e2e2eull;
+	for (u32 i = 0; i < ASKED_BYTES / 8; i++) {
+		u64 differs;
+
+		if (i * 8 >= bytes)
+			break;
+		differs = first_eight(*(u64 *)&s->frame.bytes[where + i * 8], bytes - i * 8) ^ 0x2e2e2e2e2e2e2e2eull;
 		u64 points = (differs - 0x0101010101010101ull) & ~differs & 0x8080808080808080ull;
 
 		found |= points & (points << 8 | before);
@@ -87,21 +93,25 @@ struct reached {
 };
 
 /*
- * Flags that an open file keeps as they were asked for. openat2's lie in memory
- * that another thread may write after the call has read them: of a file that was
- * opened, these are the file's own. What no file keeps stays as asked.
+ * Flags that no open file shows as they were asked for: the first are gone, the
+ * last is the kernel's own. openat2's lie in memory that another thread may
+ * write, or take away, once the call has read them. Of a file that was opened the
+ * others are the file's own; these, and all when there is no file, are not sure.
  */
-#define KEPT (O_ACCMODE | O_PATH | O_DIRECTORY | 02000 | 04000 /* O_APPEND, O_NONBLOCK */)
+#define NOT_KEPT (02001700 /* O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_CLOEXEC */ | O_LARGEFILE)
 
 static __always_inline int put_open(struct scratch *s, struct mask *mask, struct clause_table *table, int nr, long ret, const struct reached *reached)
 {
 	struct open_fields *fields = &s->frame.open.fields;
 	struct asked asked = {};
-	u32 where = tail_at(s);
+	u32 where = tail_at(s), unsure;
 
-	read_asked(&asked, nr);
-	if (nr == NR_openat2 && reached->dentry)
-		asked.flags = (asked.flags & ~KEPT) | (reached->flags & KEPT);
+	unsure = read_asked(&asked, nr);
+	if (unsure && reached->dentry) {
+		asked.flags = (asked.flags & NOT_KEPT) | (reached->flags & ~NOT_KEPT);
+		unsure = FRAME_CREATION_UNSURE;
+	}
+	s->frame.common.flags |= unsure;
 	fields->ret = ret;
 	fields->dirfd = asked.dirfd;
 	fields->open_flags = asked.flags;
@@ -109,10 +119,10 @@ static __always_inline int put_open(struct scratch *s, struct mask *mask, struct
 	fields->syscall = nr;
 	if (!PUT_STRING(s, fields, asked, read_user_str, asked.path, ASKED_BYTES, FRAME_ASKED_CUT))
 		s->frame.common.flags |= FRAME_ASKED_FAULTED;
-	if (both(mask, &table->needs_creation) && !keep(mask, &table->creation[BOUND(CREATION_BITS(asked.flags), 15)]))
+	if (!unsure && both(mask, &table->needs_creation) && !keep(mask, &table->creation[BOUND(CREATION_BITS(asked.flags), 15)]))
 		return 0;
 	if (CAN_SCAN && both(mask, &table->needs_dotdot) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
-	    !keep(mask, &table->dotdot[may_have_dotdot(s, where)]))
+	    !keep(mask, &table->dotdot[may_have_dotdot(s, where, fields->asked_bytes)]))
 		return 0;
 	return 1;
 }

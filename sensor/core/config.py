@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FEATURES_VARIABLE = "SCOUT_FEATURES"
 OFFSETS_VARIABLE = "SCOUT_OFFSETS"
+SOCKET = Path("/run/scout/scout.sock")
+"""Where a running sensor answers its own user (`sensor.health.localsocket`)."""
 CACHE = Path("/var/cache/scout")
 """The place of the file hierarchy standard for data that can be made again."""
 OUTPUTS = ("auto", "text", "json")
@@ -97,7 +99,10 @@ class RunConfig:
     """Where /metrics, /healthz and /readyz are served."""
 
     status_port: int = 0
-    """Their port; 0 serves nothing (and leaves 11 MiB of library out of memory)."""
+    """Their port; 0 serves nothing."""
+
+    status_socket: Path | None = SOCKET
+    """Where ``scout support`` and ``scout rules status`` ask; None serves nothing there. A place that is taken or not fit costs a line in the log."""
 
     node: str = ""
     """Name of the node in findings; empty: the host's name."""

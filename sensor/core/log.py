@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar, cast
 import structlog
 
 from sensor.core.escape import lossless, visible
+from sensor.core.logtail import LogTail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -108,6 +109,8 @@ class LogControl:
     def __init__(self, level: Level) -> None:
         self.level = level
         self.lost_lines = 0
+        self.tail = LogTail()
+        """The last lines, whoever reads the stream or not."""
 
     def passes(self, _logger: object, method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Let an entry through when its level is high enough (a structlog processor)."""
@@ -124,6 +127,7 @@ class _Lines:
         self._control = control
 
     def msg(self, line: str) -> None:
+        self._control.tail.add(line)
         try:
             self._stream.write(line + "\n")
             self._stream.flush()

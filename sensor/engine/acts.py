@@ -152,7 +152,7 @@ def _connect(event: Any) -> ActConnect:  # noqa: ANN401  # event classes are gen
         "kind": "connect",
         "result": "succeeded" if ret >= 0 or ret == -errno.EINPROGRESS else "failed",
         "errno": error_name(ret),
-        "path": lossless(name[1:] if abstract else name) if is_unix else None,
+        "path": lossless(name[1:] if abstract else name.split(b"\0", 1)[0]) if is_unix else None,  # a path ends at its NUL (unix(7))
         "family": _FAMILIES.get(event.family) or str(event.family),
         "protocol": None if is_unix else _PROTOCOLS.get(event.protocol, str(event.protocol)),
         "peer": None if is_unix else _endpoint(event.daddr, event.dport),

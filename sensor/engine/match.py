@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.events.common import FrameFlag
+from sensor.rulelang.together import compile_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,9 @@ FS_PATH = int(FrameFlag.FS_PATH)
 
 RULE_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What a generated function can raise when a frame is not what the decoder promises."""
+
+TOGETHER_FROM, TOGETHER_MOST = 4, 256
+"""An event that all rules of its kind could match is asked for them together when they are so many: below nothing is won, above it compiles too long."""
 
 MAX_KEPT = 1024
 """Combinations of bits whose rules are remembered; a node shows a few dozen."""
@@ -53,6 +57,7 @@ class Matcher:
         self._kept: dict[str, dict[int, Candidates]] = {}
         self._rules: dict[str, Candidates] = {}
         self._of_bit: dict[str, tuple[int, ...]] = {}
+        self._all: dict[str, Callable[[Event], list[int]]] = {}
         for kind, clauses in ruleset.clauses.items():
             rules = tuple((rule, rule.functions[kind].match) for rule in ruleset.rules if kind in rule.functions)
             place = {rule.name: at for at, (rule, _) in enumerate(rules)}
@@ -68,16 +73,31 @@ class Matcher:
         rules = kept.get(candidates)
         if rules is None:
             rules = self._candidates(event.kind_name, candidates)
-        found = []
-        for rule, function in rules:
-            try:
-                if function(event):
-                    found.append(rule)
-            except RULE_ERRORS as error:
-                self._failed(rule.name, error)
+        found = self._together(event, rules) if len(rules) >= TOGETHER_FROM else None
+        if found is None:
+            found = []
+            for rule, function in rules:
+                try:
+                    if function(event):
+                        found.append(rule)
+                except RULE_ERRORS as error:
+                    self._failed(rule.name, error)
         if event.flags & FS_PATH and len(found) < len(rules) and _has_second_view(event):
             return self._second_view(event, rules, found)
         return found
+
+    def _together(self, event: Event, rules: Candidates) -> list[Rule] | None:
+        """Return what matches of all rules of the kind, asked by one function; None when *rules* are not all, too many, or one of them raised."""
+        kind = event.kind_name
+        if len(rules) != len(self._rules[kind]) or len(rules) > TOGETHER_MOST:
+            return None
+        function = self._all.get(kind)
+        if function is None:
+            function = self._all[kind] = compile_together([rule.trees[kind] for rule, _ in rules], kind)
+        try:
+            return [rules[at][0] for at in function(event)]
+        except RULE_ERRORS:
+            return None  # the rules' own functions tell which
 
     def _candidates(self, kind: str, candidates: int) -> Candidates:
         """Return the rules of a combination of bits; bits without a clause (all of them, after a stage that knew nothing) are none."""

@@ -71,6 +71,10 @@ class FrameFlag(IntFlag):
     """The file was reached through a bind or detached mount and ``fs_path`` says where it lies in its filesystem."""
     BOOKKEEPING = 1 << 16
     """The frame tells the agent something (a flood, an exit); no rule is to be asked."""
+    CREATION_UNSURE = 1 << 17
+    """O_CREAT, O_EXCL, O_TRUNC and the mode lay in memory that others could write (openat2) and are what was found there at the call's end."""
+    FLAGS_UNSURE = 1 << 18
+    """So are all flags, and no file was opened that would show its own."""
 
 
 class Lane(IntEnum):

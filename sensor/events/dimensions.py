@@ -50,15 +50,17 @@ class Dimension(Enum):
     TTY = "tty"  # 1 when the process has a controlling terminal, else 0
     LEAF = "leaf"  # bytes: last component of `path` (open; unknown after a failure) or of `exe_path` (exec), at most 31 bytes
     PROFILE = "profile"  # Profile
+    UID = "uid"  # int: effective user id, initial user namespace
     COMM = "comm"  # bytes: comm, at most 15
     PCOMM = "pcomm"  # bytes: pcomm, at most 15
+    EXE = "exe"  # bytes: last component of the running program's path (open, connect), at most 31 bytes
     DIRECTORY = "directory"  # bytes: name of the directory the leaf lies in, at most 31 bytes
     ADDRESS = "address"  # connect: IPv4Network or IPv6Network (peer)
     PATH = "path"  # PathPattern: `path` (open), `exe_path` (exec, also a failed one: the image that goes on), `asked` of a failed open when absolute
 
 
 NAME_BYTES = 31
-"""Longest name a named dimension holds (LEAF, DIRECTORY); a longer constant is not a constraint and widens."""
+"""Longest name a named dimension holds (LEAF, EXE, DIRECTORY); a longer constant is not a constraint and widens."""
 
 PATTERN_BYTES = 127
 """Longest path pattern, in bytes; a longer one is cut to a prefix, which widens. Below 4.18 a look-up's key lies on the 512-byte stack."""

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The status port: ``/metrics``, ``/healthz``, ``/readyz``, ``/rules``. Off unless asked for.
+What a running sensor answers: ``/metrics``, ``/healthz``, ``/readyz``, ``/rules``, over a status port (off unless asked for) and the status socket.
 
 One thread serves all connections without blocking, because a scrape must not
 wait for a client that never sends its request. Promises: a client has
 `DEADLINE_S` from connecting to having its answer; at `MAX_CONNECTIONS` the
 oldest is dropped for the newest, so that the kubelet's probe gets through; a
 request has at most `MAX_REQUEST_BYTES`; nothing a client sends can raise here.
-There is no authentication: 127.0.0.1 unless told otherwise, and nothing here
-changes anything.
+There is no authentication: the port is 127.0.0.1's unless told otherwise, and
+nothing here changes anything. What is not for everybody on the node is served
+on the socket alone (`sensor.health.localsocket`).
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ import selectors
 import socket
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sensor.core.errors import ScoutError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sensor.adapters.metrics import Metrics
     from sensor.core.clock import Clock
     from sensor.health.state import Health
+
+    Routes = Mapping[str, Callable[[], "Response"]]
 
 DEADLINE_S = 5
 """From connecting to the answer's last byte; the kubelet gives up after 1 s, Prometheus after 10."""
@@ -58,9 +61,26 @@ class Response:
 @dataclass(slots=True)
 class _Connection:
     socket: socket.socket
+    routes: Routes
     deadline_ns: int
     request: bytearray = field(default_factory=bytearray)
     answer: memoryview | None = None
+
+
+def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """
+    Listen on a TCP port; 0 lets the kernel choose.
+
+    Raises:
+        UsageError: the address cannot be listened on.
+    """
+    if not 0 <= port <= _LAST_PORT:
+        raise UsageError(f"there is no port {port}", hint=f"ports go from 1 to {_LAST_PORT}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=64)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}:{port}: {error}", hint="choose another port, or stop what listens there") from error
 
 
 class StatusServer:
@@ -68,38 +88,23 @@ class StatusServer:
     The server; `start` it once, `close` it at the end.
 
     Args:
-        routes: path → what answers it, called in the server's thread.
+        listeners: listening sockets, each with its routes: path → what answers it, called in the server's thread.
         clock: for the deadlines.
-        host: the address to listen on.
-        port: 0 lets the kernel choose (`port` tells which).
-
-    Raises:
-        UsageError: the address cannot be listened on.
     """
 
-    def __init__(self, routes: Mapping[str, Callable[[], Response]], *, clock: Clock, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._routes = dict(routes)
+    def __init__(self, listeners: Sequence[tuple[socket.socket, Routes]], *, clock: Clock) -> None:
         self._clock = clock
-        if not 0 <= port <= _LAST_PORT:
-            raise UsageError(f"there is no port {port}", hint=f"ports go from 1 to {_LAST_PORT}")
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            self._listener = socket.create_server((host, port), family=family, backlog=64)
-        except OSError as error:
-            raise UsageError(f"cannot listen on {host}:{port}: {error}", hint="choose another port, or stop what listens there") from error
-        self._listener.setblocking(False)
+        self._listeners = [listener for listener, _ in listeners]
         self._wake, self._woken = socket.socketpair()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._woken, selectors.EVENT_READ)
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        for listener, routes in listeners:
+            listener.setblocking(False)
+            self._selector.register(listener, selectors.EVENT_READ, routes)
+        self._paused: list[tuple[socket.socket, Routes]] = []
         self._connections: dict[int, _Connection] = {}
         self._accept_again_ns: int | None = None
         self._thread = threading.Thread(target=self._serve, name="scout-status", daemon=True)
-
-    @property
-    def port(self) -> int:
-        """The port that is listened on."""
-        return int(self._listener.getsockname()[1])
 
     def start(self) -> None:
         """Begin to answer."""
@@ -118,7 +123,8 @@ class StatusServer:
             self._drop(connection)
         self._selector.close()
         self._woken.close()
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
 
     def _serve(self) -> None:
         while self._round(self._timeout_s()):
@@ -129,10 +135,10 @@ class StatusServer:
         for key, _ in self._selector.select(timeout_s):
             if key.fileobj is self._woken:
                 return False
-            if key.fileobj is self._listener:
-                self._accept()
-            else:
+            if isinstance(key.data, _Connection):
                 self._step(key.data)
+            else:
+                self._accept(cast("socket.socket", key.fileobj), key.data)
         self._expire()
         return True
 
@@ -142,19 +148,20 @@ class StatusServer:
             moments.append(self._accept_again_ns)
         return max(0, min(moments) - self._clock.monotonic_ns()) / _NS if moments else None
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket, routes: Routes) -> None:
         try:
-            client, _ = self._listener.accept()
+            client, _ = listener.accept()
         except (BlockingIOError, ConnectionError):
             return
         except OSError:
-            self._selector.unregister(self._listener)
+            self._selector.unregister(listener)
+            self._paused.append((listener, routes))
             self._accept_again_ns = self._clock.monotonic_ns() + _ACCEPT_PAUSE_S * _NS
             return
         if len(self._connections) >= MAX_CONNECTIONS:
             self._drop(next(iter(self._connections.values())))  # insertion order: the oldest
         client.setblocking(False)
-        connection = _Connection(client, self._clock.monotonic_ns() + DEADLINE_S * _NS)
+        connection = _Connection(client, routes, self._clock.monotonic_ns() + DEADLINE_S * _NS)
         self._connections[client.fileno()] = connection
         self._selector.register(client, selectors.EVENT_READ, connection)
 
@@ -164,7 +171,9 @@ class StatusServer:
             self._drop(connection)
         if self._accept_again_ns is not None and self._accept_again_ns <= now_ns:
             self._accept_again_ns = None
-            self._selector.register(self._listener, selectors.EVENT_READ)
+            for listener, routes in self._paused:
+                self._selector.register(listener, selectors.EVENT_READ, routes)
+            self._paused.clear()
 
     def _step(self, connection: _Connection) -> None:
         if connection.socket.fileno() not in self._connections:
@@ -187,7 +196,9 @@ class StatusServer:
         connection.request += data
         ended = b"\r\n\r\n" in connection.request or b"\n\n" in connection.request
         if ended or len(connection.request) >= MAX_REQUEST_BYTES:
-            answer = memoryview(self._answer(bytes(connection.request)) if ended else _bytes(Response(431, b"the request is too long\n"), body=True))
+            answer = memoryview(
+                _answer(bytes(connection.request), connection.routes) if ended else _bytes(Response(431, b"the request is too long\n"), body=True)
+            )
             connection.answer = answer
             self._selector.modify(connection.socket, selectors.EVENT_WRITE, connection)
             self._send(connection, answer)
@@ -203,26 +214,27 @@ class StatusServer:
         self._selector.unregister(connection.socket)
         connection.socket.close()
 
-    def _answer(self, request: bytes) -> bytes:
-        words = request.split(b"\n", 1)[0].rstrip(b"\r").split(b" ")
-        if len(words) != 3 or not words[2].startswith(b"HTTP/1."):  # noqa: PLR2004  # method, target, version: RFC 9112, 3
-            return _bytes(Response(400, b"this is not an HTTP/1 request\n"), body=True)
-        if words[0] not in (b"GET", b"HEAD"):
-            return _bytes(Response(405, b"only GET and HEAD\n"), body=True)
-        path = words[1].split(b"?", 1)[0].decode("ascii", "replace")
-        route = self._routes.get(path)
-        try:
-            response = Response(404, f"there is {', '.join(sorted(self._routes))}\n".encode()) if route is None else route()
-        except (ScoutError, OSError, ValueError, RuntimeError) as error:
-            response = Response(500, f"{type(error).__name__}: {error}\n".encode("utf-8", "backslashreplace"))
-        return _bytes(response, body=words[0] == b"GET")
+
+def _answer(request: bytes, routes: Routes) -> bytes:
+    words = request.split(b"\n", 1)[0].rstrip(b"\r").split(b" ")
+    if len(words) != 3 or not words[2].startswith(b"HTTP/1."):  # noqa: PLR2004  # method, target, version: RFC 9112, 3
+        return _bytes(Response(400, b"this is not an HTTP/1 request\n"), body=True)
+    if words[0] not in (b"GET", b"HEAD"):
+        return _bytes(Response(405, b"only GET and HEAD\n"), body=True)
+    path = words[1].split(b"?", 1)[0].decode("ascii", "replace")
+    route = routes.get(path)
+    try:
+        response = Response(404, f"there is {', '.join(sorted(routes))}\n".encode()) if route is None else route()
+    except (ScoutError, OSError, ValueError, RuntimeError) as error:
+        response = Response(500, f"{type(error).__name__}: {error}\n".encode("utf-8", "backslashreplace"))
+    return _bytes(response, body=words[0] == b"GET")
 
 
-def status_routes(health: Health, metrics: Metrics) -> dict[str, Callable[[], Response]]:
-    """The routes of the status port."""
+def status_routes(health: Health, metrics: Callable[[], Metrics]) -> dict[str, Callable[[], Response]]:
+    """What everybody who reaches the port may ask. *metrics* is called when somebody does: its library takes 11 MiB."""
 
     def exposition() -> Response:
-        body, content_type = metrics.exposition()
+        body, content_type = metrics().exposition()
         return Response(200, body, content_type)
 
     def alive() -> Response:
@@ -240,8 +252,16 @@ def status_routes(health: Health, metrics: Metrics) -> dict[str, Callable[[], Re
     return {"/metrics": exposition, "/healthz": alive, "/readyz": ready, "/rules": rules}
 
 
+def local_routes(configuration: Callable[[], object], log: Callable[[], str]) -> dict[str, Callable[[], Response]]:
+    """What is for the sensor's own user alone: what it was told, and its log."""
+    return {
+        "/configuration": lambda: _json(200, configuration()),
+        "/log": lambda: Response(200, log().encode("utf-8", "backslashreplace")),
+    }
+
+
 def _json(status: int, body: object) -> Response:
-    return Response(status, json.dumps(body, indent=1).encode() + b"\n", "application/json")
+    return Response(status, json.dumps(body, indent=1, default=str).encode() + b"\n", "application/json")
 
 
 def _bytes(response: Response, *, body: bool) -> bytes:

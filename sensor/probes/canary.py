@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import stat
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from sensor.core.privileges import namespace_inode, read_text
 from sensor.events.common import Lane
 from sensor.events.dimensions import Clause, Constraint, Dimension, Outcome, PathPattern
+from sensor.probes import canary_acts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,7 +42,6 @@ _MOST_ENTRIES = 10_000
 """Entries of a folder of temporary files that are looked at for stale folders."""
 
 _LANES = (Lane.RESERVED, Lane.COMMON)
-_CONNECT_TIMEOUT_S = 0.2
 
 
 class Canaries:
@@ -62,6 +61,7 @@ class Canaries:
         self.kinds = tuple(kind for kind in ("open", "connect", "exec") if kind in set(kinds))
         self._watch_exit = "exit" in set(kinds)
         self._children: set[int] = set()
+        self._facts: dict[tuple[str, Lane], dict[str, object]] = {}
         self.seen: dict[tuple[str, Lane], int] = {}
         """(kind, lane) → ``ts_ns`` of the last that came back."""
 
@@ -85,30 +85,22 @@ class Canaries:
         return (Constraint(Dimension.OUTCOME, (0,)), Constraint(Dimension.COMM, (name.encode()[:15],)))
 
     def act(self) -> None:
-        """Do one act of every kind and lane. Nothing is waited for but the children's ends."""
+        """Do one act of every kind and lane. Nothing is waited for but the children's ends. Raises OSError when one cannot be done."""
         for lane in _LANES:
             name = self._names[lane]
             if "open" in self.kinds:
-                (self._folder / f"f{name}").read_bytes()
+                self._facts["open", lane] = canary_acts.open_file(self._folder / f"f{name}")
             if "connect" in self.kinds:
-                with socket.socket() as sock:
-                    sock.settimeout(_CONNECT_TIMEOUT_S)
-                    sock.connect_ex((self._addresses[lane], self._port))
+                self._facts["connect", lane] = canary_acts.connect(self._addresses[lane], self._port, datagram=lane is Lane.COMMON)
             if "exec" in self.kinds:
-                os.waitpid(os.posix_spawn(self._folder / name, self._arguments(name), {}), 0)
+                self._facts["exec", lane] = canary_acts.execute(self._folder / name, self._arguments(name))
 
     def _arguments(self, name: str) -> list[str]:
         return [name] if self._program != sys.executable else [name, "-S", "-E", "-c", ""]
 
     def facts(self, event: Any) -> dict[str, object]:  # noqa: ANN401  # the event classes are generated
-        """What is known of a canary's act beside who did it: attribute of *event* → the value it must have."""
-        if event.kind_name == "exec":
-            name = next(name for name in self._names.values() if event.comm == name.encode()[:15])
-            cmdline = b"".join(os.fsencode(argument) + b"\0" for argument in self._arguments(name))
-            return {"comm": event.comm, "cmdline": cmdline, "exe_path": os.fsencode(os.path.realpath(self._program))}
-        if event.kind_name == "open":
-            return {"path": os.fsencode((self._folder / os.fsdecode(event.path.rpartition(b"/")[2])).resolve())}
-        return {"dport": self._port}
+        """What is known of a canary's last act beside who did it: attribute of *event* → the value it must have."""
+        return self._facts.get((event.kind_name, Lane(event.lane)), {})
 
     def take(self, event: Any, mask: int) -> bool:  # noqa: ANN401  # the event classes are generated
         """

@@ -16,7 +16,7 @@ import mmap
 import os
 import resource
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sensor.adapters import bpfsys
@@ -53,6 +53,16 @@ class Features:
     def flags(self) -> tuple[str, ...]:
         """The compiler flags, one for each facility that is there."""
         return tuple(f"-DHAVE_{name.upper()}=1" for name in _NAMES if getattr(self, name))
+
+    def for_offsets(self, source: str) -> Features:
+        """
+        What may be used with offsets from *source* (`sensor.probes.offsets.model.Offsets.source`).
+
+        A typed load at a wrong offset is the verifier's refusal of a whole probe,
+        in the verifier's words; a read of memory gives garbage, which the agent
+        finds and refuses by the member's name. Only the kernel's own BTF cannot be wrong.
+        """
+        return self if source.startswith("btf:") else replace(self, task_btf=False)
 
     def restricted(self, level: str) -> Features:
         """

@@ -54,7 +54,7 @@ MEMBERS: Mapping[str, str] = {
     "cap_permitted": "task_struct.cred, cred.cap_permitted",
     "loginuid": "task_struct.loginuid",
     "mnt_ns": "task_struct.nsproxy, nsproxy.mnt_ns, mnt_namespace.ns.inum",
-    "pid_ns": "pid.numbers or nsproxy.pid_ns_for_children, pid_namespace.ns.inum",
+    "pid_ns": "pid.numbers, pid_namespace.ns.inum",
     "net_ns": "task_struct.nsproxy, nsproxy.net_ns, net.ns.inum",
     "user_ns": "cred.user_ns, user_namespace.ns.inum",
     "cgroup_id": "task_struct.cgroups, css_set.subsys or .dfl_cgrp, cgroup_subsys_state.cgroup, cgroup.kn, kernfs_node.id",
@@ -62,10 +62,18 @@ MEMBERS: Mapping[str, str] = {
     "exe_path": f"task_struct.mm, mm_struct.exe_file, file.f_path, {_PATH_MEMBERS}",
     "cwd": f"task_struct.fs, fs_struct.pwd, {_PATH_MEMBERS}",
     "cmdline": "mm_struct.arg_start, mm_struct.arg_end",
+    "ret": "the record of a system call's end",
+    "asked": "task_struct.stack, and the registers below its top; of an exec linux_binprm.filename",
+    "open_flags": "task_struct.stack, and the registers below its top",
+    "open_mode": "task_struct.stack, and the registers below its top",
+    "dirfd": "task_struct.stack, and the registers below its top",
+    "fd": "task_struct.stack, and the registers below its top",
+    "interpreter": "linux_binprm.interp",
     "path": f"task_struct.files, files_struct.fdt, fdtable.fd, file.f_path, {_PATH_MEMBERS}",
     "inode": "file.f_inode, inode.i_ino",
     "file_flags": "file.f_flags",
     "daddr": "file.private_data, socket.sk, sock.__sk_common.skc_daddr",
+    "saddr": "file.private_data, socket.sk, sock.__sk_common.skc_rcv_saddr",
     "dport": "sock.__sk_common.skc_dport",
     "sport": "sock.__sk_common.skc_num",
     "family": "sock.__sk_common.skc_family",
@@ -161,6 +169,8 @@ def prove(event: Any, truth: Truth, expected: Mapping[str, object] | None = None
     wanted = {**truth.values, **(expected or {})}
     flags = FrameFlag(event.flags)
     problems = []
+    if event.kind_name == "open" and flags & FrameFlag.PATH_DETACHED and not truth.chrooted:
+        problems.append("path: it does not end at the root of the mount namespace (read through task_struct.nsproxy, mnt_namespace.root, vfsmount.mnt_root)")
     for name, value in wanted.items():
         if not hasattr(event, name):
             continue

@@ -35,7 +35,7 @@ PRINT_MULTIPLIER = 0x9E3779B97F4A7C15
 LENGTH_MULTIPLIER = 0xC2B2AE3D27D4EB4F
 """A second odd constant, so that length and bytes do not cancel."""
 
-NAMED = (Dimension.LEAF, Dimension.DIRECTORY, Dimension.COMM, Dimension.PCOMM, Dimension.PORT)
+NAMED = (Dimension.LEAF, Dimension.DIRECTORY, Dimension.COMM, Dimension.PCOMM, Dimension.PORT, Dimension.UID, Dimension.EXE)
 """Dimensions looked up exactly in the hash of names; the key's first word is the place here."""
 
 NAMES_MAX = 4096

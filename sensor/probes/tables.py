@@ -30,6 +30,7 @@ _KNOWN_FAMILIES = frozenset({1, 2, 10})
 """Families with an index of their own; whoever names another cannot be held exactly."""
 _NAMED_ROOM = NAME_BYTES + 1
 _COMM_BYTES = 15
+_NUMBER_BYTES = {Dimension.PORT: 2, Dimension.UID: 4}
 _V4_PREFIX = bytes(10) + b"\xff\xff"
 _OCTET_BITS = 8
 
@@ -55,8 +56,8 @@ class KindTables:
 
 
 def name_key(dimension: Dimension, value: bytes | int) -> bytes:
-    """Key of the map ``names``: the dimension's place, then the name, padded with NULs; a port is two bytes, low first."""
-    name = value.to_bytes(2, "little") if isinstance(value, int) else value
+    """Key of the map ``names``: the dimension's place, then the name, padded with NULs; a port is two bytes and a user four, low first."""
+    name = value.to_bytes(_NUMBER_BYTES[dimension], "little") if isinstance(value, int) else value
     return struct.pack("<I", layout.NAMED.index(dimension)) + name.ljust(_NAMED_ROOM, b"\0")
 
 
@@ -69,10 +70,12 @@ def address_key(network: IPv4Network | IPv6Network) -> tuple[int, bytes]:
 
 def _usable(constraint: Constraint) -> bool:
     """Whether the kernel can hold the constraint; one it cannot is as if it were not there."""
-    if constraint.dimension in {Dimension.LEAF, Dimension.DIRECTORY}:
+    if constraint.dimension in {Dimension.LEAF, Dimension.DIRECTORY, Dimension.EXE}:
         return all(isinstance(value, bytes) and 0 < len(value) <= NAME_BYTES and b"\0" not in value for value in constraint.values)
     if constraint.dimension in {Dimension.COMM, Dimension.PCOMM}:
         return all(isinstance(value, bytes) and 0 < len(value) <= _COMM_BYTES and b"\0" not in value for value in constraint.values)
+    if constraint.dimension is Dimension.UID:
+        return all(isinstance(value, int) and 0 <= value < 1 << 32 for value in constraint.values)
     if constraint.dimension is Dimension.PATH and constraint.negated:
         return all(isinstance(value, PathPattern) and len(value.path) < PATTERN_BYTES and b"\0" not in value.path for value in constraint.values)
     return True

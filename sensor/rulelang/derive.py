@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from sensor.events.dimensions import NAME_BYTES, Dimension, Outcome, Profile
+from sensor.events.dimensions import NAME_BYTES, Dimension, Outcome, PathPattern, Profile
 from sensor.rulelang import paths
 from sensor.rulelang.getters import AF_INET, AF_INET6, AF_UNIX, MAPPED, O_PATH
 from sensor.rulelang.interpret import passes
@@ -36,6 +36,8 @@ Sets = dict[Dimension, tuple[bool, frozenset[Any]]]
 EQUALITIES = frozenset({"=", "!=", "in", "intersects"})
 IP_FAMILIES = frozenset({AF_INET, AF_INET6})
 CREATION_BITS = {b"O_CREAT": 1, b"O_TRUNC": 2, b"O_EXCL": 4, b"O_APPEND": 8}
+SMALL_USERS = 16
+"""Users below this are listed where a rule compares by order."""
 FAILURES = (*(-number for number in errno.errorcode), -4095)
 """Every errno that has a name, and the last (MAX_ERRNO, include/linux/err.h)."""
 
@@ -107,7 +109,7 @@ def _outcome(literal: Literal, kind: str) -> Derived:
 
 def _access(literal: Literal, kind: str) -> Derived:
     flags = {0: (os.O_RDONLY,), 1: (os.O_WRONLY,), 2: (os.O_RDWR,), 3: (3, O_PATH, O_PATH | 1)}
-    samples = {mode: [SimpleNamespace(kind_name=kind, open_flags=one) for one in some] for mode, some in flags.items()}
+    samples = {mode: [SimpleNamespace(kind_name=kind, open_flags=one, flags=0) for one in some] for mode, some in flags.items()}
     return _enumerated(literal, Dimension.ACCESS, samples)
 
 
@@ -144,6 +146,20 @@ def _profile(literal: Literal, _kind: str) -> Derived:
     return Derived({Dimension.PROFILE: (False, frozenset(profile for profile, yes in allowed.items() if yes))}, exact=only_host)
 
 
+def _uid(literal: Literal, kind: str) -> Derived:
+    """Users are compared one by one; an order is that of the few smallest and the rest (user.uid > 0), or says nothing."""
+    if literal.leaf.operator.symbol in EQUALITIES:
+        users = frozenset(value for value in literal.values if 0 <= value < 2**32)
+        excludes = _excludes(literal)
+        return Derived({Dimension.UID: (excludes, users)} if users or not excludes else {}, exact=True)
+    if max(_numbers_near(literal), default=SMALL_USERS) >= SMALL_USERS:
+        return NOTHING
+    holding = frozenset(uid for uid in range(SMALL_USERS) if _holds(literal, SimpleNamespace(kind_name=kind, euid=uid)))
+    rest = _holds(literal, SimpleNamespace(kind_name=kind, euid=2**32 - 1))
+    users = frozenset(range(SMALL_USERS)) - holding if rest else holding
+    return Derived({Dimension.UID: (rest, users)} if users or not rest else {}, exact=True)
+
+
 def _named(dimension: Dimension) -> Callable[[Literal, str], Derived]:
     def rule(literal: Literal, _kind: str) -> Derived:
         if literal.leaf.operator.symbol not in EQUALITIES:
@@ -175,6 +191,8 @@ def _address(literal: Literal, _kind: str) -> Derived:
     networks = literal.values
     if not _excludes(literal):
         families = frozenset(AF_INET6 if one.v6_only else AF_INET for one in networks)
+        if literal.leaf.field.many:  # the own address may be IPv4-mapped where the peer's, which the kernel asks, is not
+            families = IP_FAMILIES
         sets: Sets = {Dimension.FAMILY: (False, families or IP_FAMILIES)}
         if not literal.leaf.field.many:
             sets[Dimension.ADDRESS] = (False, frozenset(as_ip_network(one) for one in networks))
@@ -205,9 +223,28 @@ def _protocol(literal: Literal, _kind: str) -> Derived:
     return NOTHING if literal.negated else Derived({Dimension.FAMILY: (False, IP_FAMILIES)}, exact=False)
 
 
+def _socket_path(literal: Literal, _kind: str) -> Derived:
+    """A Unix socket's name is the only one of a connect that can begin with a slash: saddr:sport->daddr:dport never does."""
+    paths_only = all(isinstance(value, bytes) and value.startswith(b"/") for value in literal.values)
+    if literal.leaf.operator.symbol not in {*EQUALITIES, "startswith", "pmatch"} or _excludes(literal) or not (literal.values and paths_only):
+        return NOTHING
+    return Derived({Dimension.FAMILY: (False, frozenset({AF_UNIX}))}, exact=False)
+
+
+def _memfd(literal: Literal, _kind: str) -> Derived:
+    """Nothing attached to the root lies there, so only what is detached, whose path is unknown or begins so, is kept."""
+    if literal.leaf.operator.symbol not in EQUALITIES or _excludes(literal) or literal.values != (True,):
+        return NOTHING
+    return Derived({Dimension.PATH: (False, frozenset({PathPattern(b"/memfd:", exact=False)}))}, exact=False)
+
+
 def _path(literal: Literal, _kind: str) -> Derived:
     sets, exact = paths.of_path(literal.leaf.operator.symbol, literal.values, excludes=_excludes(literal))
     return Derived(sets, exact)
+
+
+def _program(literal: Literal, _kind: str) -> Derived:
+    return NOTHING if _excludes(literal) else Derived(paths.of_program(literal.leaf.operator.symbol, literal.values), exact=False)
 
 
 def _directory(literal: Literal, _kind: str) -> Derived:
@@ -238,6 +275,7 @@ _RULES: dict[tuple[str, str], Callable[[Literal, str], Derived]] = {
     **{("open", name): _created for name in ("evt.is_open_create", "evt.is_open_exec")},
     ("", "proc.tty"): _tty,
     **{("", name): _profile for name in ("container.id", "container.full_id")},
+    ("", "user.uid"): _uid,
     ("", "proc.name"): _named(Dimension.COMM),
     ("", "proc.pname"): _named(Dimension.PCOMM),
     **{("connect", name): _port for name in ("fd.rport", "fd.sport", "fd.port")},
@@ -246,6 +284,9 @@ _RULES: dict[tuple[str, str], Callable[[Literal, str], Derived]] = {
     ("connect", "fd.l4proto"): _protocol,
     **{("open", name): _path for name in ("fd.name", "fs.path.name")},
     ("exec", "proc.exepath"): _path,
+    ("exec", "proc.is_exe_from_memfd"): _memfd,
+    ("connect", "fd.name"): _socket_path,
+    **{(kind, "proc.exepath"): _program for kind in ("open", "connect")},
     ("open", "fd.directory"): _directory,
     ("open", "fd.filename"): _filename,
     **{("open", name): _asked for name in ("fd.nameraw", "fs.path.nameraw")},

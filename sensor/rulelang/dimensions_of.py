@@ -16,7 +16,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from sensor.events.common import FrameFlag
-from sensor.events.dimensions import NAME_BYTES, Dimension, Outcome, Profile
+from sensor.events.dimensions import Dimension, Outcome, Profile
 from sensor.rulelang.getters import AF_INET, AF_INET6, MAPPED, O_PATH
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class _Unknown:
 UNKNOWN = _Unknown()
 
 _CUT = {"open": FrameFlag.PATH_CUT, "exec": FrameFlag.EXE_CUT}
-_DETACHED = {"open": FrameFlag.PATH_DETACHED, "exec": FrameFlag.EXE_DETACHED}
+_CREATION_UNSURE = FrameFlag.CREATION_UNSURE | FrameFlag.FLAGS_UNSURE
 _ASKED_UNKNOWN = FrameFlag.ASKED_CUT | FrameFlag.ASKED_FAULTED
 _CREATION = ((os.O_CREAT, 1), (os.O_TRUNC, 2), (os.O_EXCL, 4), (os.O_APPEND, 8))
 
@@ -51,23 +51,28 @@ def dimension_values(event: Any, path: bytes | None = None) -> dict[Dimension, A
         path: classify this path instead of the event's own: its other view (`views`).
 
     Returns:
-        `UNKNOWN` for a value that keeps every clause. FAMILY is a frozenset
-        (an IPv4-mapped peer is in both), ADDRESS a 128-bit number, PATH bytes.
+        `UNKNOWN` for a value that keeps every clause, None for one that the act
+        does not have (a Unix socket's port). FAMILY is a frozenset (an
+        IPv4-mapped peer is in both), ADDRESS a 128-bit number, PATH bytes.
     """
     kind = event.kind_name
     values: dict[Dimension, Any] = {
         Dimension.OUTCOME: _outcome(event),
         Dimension.TTY: 1 if event.tty_dev else 0,
         Dimension.PROFILE: UNKNOWN if event.workload.profile == Profile.UNKNOWN else event.workload.profile,
+        Dimension.UID: event.euid,
         Dimension.COMM: event.comm,
         Dimension.PCOMM: event.pcomm,
     }
+    if kind in ("open", "connect"):
+        slash, leaf = event.exe_path.rpartition(b"/")[1:]
+        values[Dimension.EXE] = leaf if slash else UNKNOWN
     if kind == "connect":
         return values | _peer(event)
     if kind == "open":
         flags = event.open_flags
-        values[Dimension.ACCESS] = 3 if flags & O_PATH else flags & 3
-        values[Dimension.CREATION] = sum(bit for flag, bit in _CREATION if flags & flag)
+        values[Dimension.ACCESS] = UNKNOWN if event.flags & FrameFlag.FLAGS_UNSURE else 3 if flags & O_PATH else flags & 3
+        values[Dimension.CREATION] = UNKNOWN if event.flags & _CREATION_UNSURE else sum(bit for flag, bit in _CREATION if flags & flag)
         values[Dimension.DOTDOT] = UNKNOWN if event.flags & _ASKED_UNKNOWN else int(b".." in event.asked)  # as may_have_dotdot() in bpf/probes/open.c
     if kind in _CUT:
         values |= _names(event, path)
@@ -81,7 +86,7 @@ def _outcome(event: Any) -> Outcome:
 
 def _peer(event: Any) -> dict[Dimension, Any]:
     if event.family not in (AF_INET, AF_INET6):
-        return {Dimension.FAMILY: frozenset({event.family}), Dimension.PORT: UNKNOWN, Dimension.ADDRESS: UNKNOWN}
+        return {Dimension.FAMILY: frozenset({event.family}), Dimension.PORT: None, Dimension.ADDRESS: None}
     families = {event.family, AF_INET} if event.daddr.startswith(MAPPED) else {event.family}
     return {Dimension.FAMILY: frozenset(families), Dimension.PORT: event.dport, Dimension.ADDRESS: int.from_bytes(event.daddr, "big")}
 
@@ -95,13 +100,16 @@ def _names(event: Any, path: bytes | None) -> dict[Dimension, Any]:
         if event.asked.startswith(b"/") and not event.flags & _ASKED_UNKNOWN:
             out[Dimension.PATH] = event.asked
         return out
-    if event.flags & _DETACHED[kind] or not text:
+    if not text:
         return out
-    parts = text.rsplit(b"/", 2)
-    if len(parts) > 1 and 0 < len(parts[-1]) <= NAME_BYTES:
-        out[Dimension.LEAF] = parts[-1]
-    if len(parts) == 3 and 0 < len(parts[1]) <= NAME_BYTES:  # noqa: PLR2004  # what is above, directory, leaf
-        out[Dimension.DIRECTORY] = parts[1]
+    above, slash, leaf = text.rpartition(b"/")
+    if slash:
+        out[Dimension.LEAF] = leaf  # of a root and of a pipe empty; one that is longer than constants may be is none of them
+        _, slash, directory = above.rpartition(b"/")
+        if slash and directory:
+            out[Dimension.DIRECTORY] = directory
+        elif not above and not event.flags & _CUT[kind]:
+            out[Dimension.DIRECTORY] = b"/"
     if not event.flags & _CUT[kind]:
         out[Dimension.PATH] = text
     return out
@@ -119,6 +127,8 @@ def satisfied(constraint: Constraint, value: Any) -> bool:
     """Tell whether a dimension's value keeps a clause that has *constraint*."""
     if value is UNKNOWN:
         return True
+    if value is None:
+        return constraint.negated
     if constraint.dimension is Dimension.FAMILY:
         return any((family in constraint.values) != constraint.negated for family in value)
     return any(_among(constraint.dimension, value, one) for one in constraint.values) != constraint.negated

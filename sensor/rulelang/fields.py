@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sensor.rulelang import getters as g
+from sensor.rulelang import open_flags, unfilled
 from sensor.rulelang import podfields as p
-from sensor.rulelang import unfilled
 from sensor.rulelang.values import FieldType
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ class FieldSpec:
 
     unknowable: bool = False
     """The getter may return an `Unknown`."""
+
+    few: bool = False
+    """Such an `Unknown` may be one of a few values, which it names (``among``)."""
 
     missing: bool = False
     """The getter may return None on its own kinds."""
@@ -105,10 +108,10 @@ _FILLED = (
     _f("evt.res", TEXT, "SUCCESS or the errno's name", g.result_name),
     _f("evt.rawres", NUMBER, "return value; negative errno after a failure", g.return_value),
     _f("evt.failed", TRUTH, "true after a failure; a connect under way (EINPROGRESS) is none", g.failed),
-    _f("evt.is_open_read", TRUTH, "opened for reading (O_RDONLY or O_RDWR, not O_PATH)", g.is_open_read, _FILE),
-    _f("evt.is_open_write", TRUTH, "opened for writing (O_WRONLY or O_RDWR, not O_PATH)", g.is_open_write, _FILE),
-    _f("evt.is_open_create", TRUTH, "opened with O_CREAT, and it worked; the file may have been there", g.is_open_create, _FILE),
-    _f("evt.is_open_exec", TRUTH, "opened with O_CREAT and a mode with an execute bit", g.is_open_exec, _FILE),
+    _f("evt.is_open_read", TRUTH, "opened for reading (O_RDONLY or O_RDWR, not O_PATH)", open_flags.is_open_read, _FILE, unknowable=True),
+    _f("evt.is_open_write", TRUTH, "opened for writing (O_WRONLY or O_RDWR, not O_PATH)", open_flags.is_open_write, _FILE, unknowable=True),
+    _f("evt.is_open_create", TRUTH, "opened with O_CREAT, and it worked; the file may have been there", open_flags.is_open_create, _FILE, unknowable=True),
+    _f("evt.is_open_exec", TRUTH, "opened with O_CREAT and a mode with an execute bit", open_flags.is_open_exec, _FILE, unknowable=True),
     _f(
         "fd.name",
         TEXT,
@@ -217,8 +220,8 @@ _ARGUMENTS: dict[str, tuple[FieldType, dict[str, Getter]]] = {
     "fd": (TEXT, {"open": g.text_of(g.return_value), "connect": g.text_of(g.attribute("fd"))}),
     "name": (TEXT, {"open": g.asked}),
     "filename": (TEXT, {"open": g.asked, "exec": g.asked}),
-    "flags": (TEXT, {"open": g.flag_names}),
-    "mode": (TEXT, {"open": lambda event: b"0%o" % event.open_mode}),
+    "flags": (TEXT, {"open": open_flags.flag_names}),
+    "mode": (TEXT, {"open": open_flags.mode_text}),
     "dirfd": (TEXT, {"open": lambda event: b"AT_FDCWD" if event.dirfd == g.AT_FDCWD else str(event.dirfd).encode()}),
     "ino": (TEXT, {"open": g.text_of(g.attribute("inode"))}),
     "exe": (TEXT, {"exec": g.first_argument}),
@@ -246,7 +249,7 @@ def _argument_getter(getters: dict[str, Getter]) -> Getter:
 def _argument_specs() -> dict[str, FieldSpec]:
     return {
         name: FieldSpec(name=f"evt.arg.{name}", type=kind, doc=f"argument {name} of the call", kinds=frozenset(readers), get=_argument_getter(readers),
-                        unknowable=True, missing=True)
+                        unknowable=True, missing=True, few=name == "flags")
         for name, (kind, readers) in _ARGUMENTS.items()
     }  # fmt: skip
 

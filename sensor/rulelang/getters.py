@@ -39,6 +39,7 @@ _CWD_CUT = int(FrameFlag.CWD_CUT)
 _ASKED_UNKNOWN = int(FrameFlag.ASKED_CUT | FrameFlag.ASKED_FAULTED)
 _CMDLINE_FAULTED = int(FrameFlag.CMDLINE_FAULTED)
 _EXE_DETACHED = int(FrameFlag.EXE_DETACHED)
+_FLAGS_UNSURE = int(FrameFlag.FLAGS_UNSURE)
 
 OPEN_SYSCALLS = {2: b"open", 85: b"creat", 257: b"openat", 437: b"openat2", 56: b"openat"}
 """Numbers of x86-64, and arm64's openat; what they share means the same (asm/unistd_64.h, asm-generic/unistd.h)."""
@@ -52,15 +53,6 @@ CAPABILITIES = (
     "AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
 ).split()
 """In the order of their bits (include/uapi/linux/capability.h)."""
-
-_ACCESS = (b"O_RDONLY", b"O_WRONLY", b"O_RDWR", b"O_NONE")
-_FLAG_NAMES = (
-    *((getattr(os, name, 0), name.encode()) for name in ("O_CREAT", "O_EXCL", "O_TRUNC", "O_APPEND", "O_NONBLOCK", "O_DIRECT", "O_DIRECTORY", "O_CLOEXEC")),
-    (O_PATH, b"O_PATH"),
-    (getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY, b"O_TMPFILE"),
-    (os.O_SYNC & ~os.O_DSYNC, b"O_SYNC"),
-    (os.O_DSYNC, b"O_DSYNC"),
-)
 
 
 def event_type(event: Any) -> Any:
@@ -117,7 +109,7 @@ def fd_name(event: Any) -> Any:
         return opened_path(event)
     if event.family == AF_UNIX:
         path = event.unix_path
-        return b"@" + path[1:] if path[:1] == b"\0" else path or None
+        return b"@" + path[1:] if path[:1] == b"\0" else path.split(b"\0", 1)[0] or None  # a path ends at its NUL, an abstract name does not (unix(7))
     if event.family in (AF_INET, AF_INET6):
         return b"%s:%d->%s:%d" % (_address_text(event.saddr), event.sport, _address_text(event.daddr), event.dport)
     return None
@@ -158,6 +150,8 @@ def descriptor(event: Any) -> int:
 def type_char(event: Any) -> Any:
     """fd.typechar; an IPv6 socket to an IPv4-mapped peer is both."""
     if event.kind_name == "open":
+        if event.flags & _FLAGS_UNSURE:
+            return (b"d", b"f")
         return (b"d",) if event.open_flags & os.O_DIRECTORY else (b"f",)
     if event.family == AF_INET6:
         return (b"4", b"6") if event.daddr.startswith(MAPPED) else (b"6",)
@@ -215,32 +209,6 @@ def own_port(event: Any) -> Any:
 def both_ports(event: Any) -> Any:
     """fd.port."""
     return (event.sport, event.dport) if _is_ip(event) else None
-
-
-def is_open_read(event: Any) -> bool:
-    """evt.is_open_read."""
-    return event.open_flags & 3 in (0, 2) and not event.open_flags & O_PATH
-
-
-def is_open_write(event: Any) -> bool:
-    """evt.is_open_write."""
-    return event.open_flags & 3 in (1, 2) and not event.open_flags & O_PATH
-
-
-def is_open_create(event: Any) -> bool:
-    """evt.is_open_create."""
-    return bool(event.open_flags & os.O_CREAT) and event.ret >= 0
-
-
-def is_open_exec(event: Any) -> bool:
-    """evt.is_open_exec."""
-    return bool(event.open_flags & os.O_CREAT and event.open_mode & 0o111)
-
-
-def flag_names(event: Any) -> bytes:
-    """evt.arg.flags of an open."""
-    flags = event.open_flags
-    return b"|".join((_ACCESS[flags & 3], *(name for bit, name in _FLAG_NAMES if bit and flags & bit == bit)))
 
 
 def exe_path(event: Any) -> Any:

@@ -43,8 +43,15 @@ def leaf_holds(leaf: Leaf, event: Any, closures: Closures, *, negated: bool) -> 
         return negated
     values = expand(leaf, closures, negated=negated)
     if isinstance(value, Unknown):
-        return negated or leaf.operator.may(value, values)
+        return may_hold(leaf, value, values, negated=negated)
     return passes(leaf, value, values) != negated
+
+
+def may_hold(leaf: Leaf, value: Unknown, values: tuple[Any, ...], *, negated: bool) -> bool:
+    """Tell whether one test (or its negation) may hold for a value that is not known whole."""
+    if value.among:
+        return any(passes(leaf, one, values) != negated for one in value.among)
+    return negated or leaf.operator.may(value, values)
 
 
 def passes(leaf: Leaf, value: Any, values: tuple[Any, ...]) -> bool:

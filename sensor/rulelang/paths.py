@@ -103,6 +103,16 @@ def _suffix(value: bytes) -> tuple[Sets, bool]:
     return sets, exact
 
 
+def of_program(symbol: str, values: tuple[bytes, ...]) -> Sets:
+    """Return the constraint that a (not negated) test of the running program's path implies: its last component."""
+    if symbol == "glob":
+        values = tuple(glob_ends(value)[1] for value in values)
+    elif symbol not in ("=", "in", "intersects", "endswith"):
+        return {}
+    leaves = _names(values).get(Dimension.LEAF) if values else None
+    return {Dimension.EXE: leaves} if leaves else {}
+
+
 def of_directory(symbol: str, values: tuple[bytes, ...]) -> Sets:
     """Return the constraints that a (not negated) test of a path's directory implies."""
     if symbol == "endswith":

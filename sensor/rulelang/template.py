@@ -99,7 +99,7 @@ def _printer(getter: Getter, kinds: frozenset[str]) -> Callable[[Any], str]:
 
 
 def printed(value: Any) -> str:  # noqa: PLR0911  # one return for each kind of value
-    """Return a field's value as a message shows it; what is known of a cut value follows an ellipsis."""
+    """Return a field's value as a message shows it; what is known of a cut value follows an ellipsis, what is likeliest of a few precedes a question mark."""
     if value is None:
         return MISSING
     if isinstance(value, bytes):
@@ -107,6 +107,8 @@ def printed(value: Any) -> str:  # noqa: PLR0911  # one return for each kind of 
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Unknown):
+        if value.among:
+            return printed(value.among[0]) + "?"
         return "…" + lossless(value.suffix) if value.suffix else MISSING
     if isinstance(value, tuple):
         if len(value) == 2 and isinstance(value[0], bool):  # noqa: PLR2004  # an address: is it IPv6, the number

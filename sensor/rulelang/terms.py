@@ -20,9 +20,7 @@ from sensor.events.dimensions import Dimension, PathPattern
 Set = tuple[bool, frozenset[Any]]
 Sets = dict[Dimension, Set]
 
-ALWAYS_KNOWN = frozenset({
-    Dimension.OUTCOME, Dimension.ACCESS, Dimension.CREATION, Dimension.TTY, Dimension.COMM, Dimension.PCOMM,
-})  # fmt: skip
+ALWAYS_KNOWN = frozenset({Dimension.OUTCOME, Dimension.TTY, Dimension.UID, Dimension.COMM, Dimension.PCOMM})
 """Dimensions that have exactly one value in every event: an empty set here means that the term never holds."""
 
 OF_A_PATH = frozenset({Dimension.LEAF, Dimension.DIRECTORY, Dimension.PATH})

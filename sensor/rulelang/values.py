@@ -38,13 +38,16 @@ class Unknown:
     A value that exists but could not be read whole; *suffix* is the end of it that is known.
 
     A test on it is true unless the known end contradicts, and so is its
-    negation: an attacker who makes a value unknown widens what fires.
+    negation: an attacker who makes a value unknown widens what fires. Where it
+    is known to be one of a few values, *among* has them, and a test or its
+    negation is true when it is for one of those.
     """
 
-    __slots__ = ("suffix",)
+    __slots__ = ("among", "suffix")
 
-    def __init__(self, suffix: bytes = b"") -> None:
+    def __init__(self, suffix: bytes = b"", among: tuple[Any, ...] = ()) -> None:
         self.suffix = suffix
+        self.among = among
 
     def __repr__(self) -> str:
         return f"Unknown({self.suffix!r})"

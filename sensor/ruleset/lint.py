@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sensor.core.problems import Problem
-from sensor.events.dimensions import Dimension
+from sensor.events.dimensions import Dimension, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sensor.events.dimensions import Clause
     from sensor.ruleset.model import Rule
 
-NARROWING = frozenset({Dimension.LEAF, Dimension.COMM, Dimension.PCOMM, Dimension.DIRECTORY, Dimension.CREATION, Dimension.DOTDOT})
+NARROWING = frozenset({Dimension.LEAF, Dimension.COMM, Dimension.PCOMM, Dimension.EXE, Dimension.DIRECTORY, Dimension.CREATION, Dimension.DOTDOT})
 """Dimensions whose positive constraints leave few opens to be walked; a write (ACCESS) is rare enough too."""
 
 WALK_NS = "640 to 960"
@@ -36,6 +36,8 @@ def narrowed(clause: Clause) -> bool:
             return True
         if constraint.dimension is Dimension.ACCESS and 0 not in constraint.values:
             return True
+        if constraint.dimension is Dimension.OUTCOME and constraint.values == (Outcome.FAILED,):
+            return True  # there is no file, so there is nothing to walk
     return False
 
 

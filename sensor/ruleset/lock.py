@@ -5,23 +5,25 @@ The lock of the managed rules: an id is permanent, and a condition that changes 
 ``rules/lock.json`` has, per id, the version and the hash of the condition as
 it is meant (macros and lists expanded), so that a change in a shared list
 counts as a change of the rules that use it. Ids that were given once stay in
-the lock for ever.
+the lock for ever. ``python -m sensor.ruleset.lock`` writes it anew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.core.errors import DocumentError
 from sensor.core.problems import Problem
 from sensor.rulelang.show import condition_text
+from sensor.ruleset.load import load
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sensor.ruleset.model import Rule, RuleSet
+
+RULES = Path(__file__).resolve().parents[2] / "rules"
 
 Lock = dict[str, dict[str, str | int]]
 
@@ -55,7 +57,7 @@ def differences(ruleset: RuleSet, lock: Lock) -> list[Problem]:
     for rule in ruleset.rules:
         locked = lock.get(rule.id)
         if locked is None:
-            out.append(Problem(rule.path, rule.line, 1, f"{rule.id} is not in the lock", "", "write the lock anew"))
+            out.append(Problem(rule.path, rule.line, 1, f"{rule.id} is not in the lock", "", "run `python -m sensor.ruleset.lock`"))
         elif int(locked["version"]) > rule.version:
             out.append(Problem(rule.path, rule.line, 1, f"{rule.id} has version {rule.version}, the lock has {locked['version']}: versions only rise"))
         elif locked["condition"] != condition_hash(rule) and int(locked["version"]) == rule.version:
@@ -76,3 +78,13 @@ def lock_text(ruleset: RuleSet, lock: Lock) -> str:
         raise DocumentError("\n".join(map(str, forbidden)), problems=tuple(forbidden))
     rules = {rule.id: {"version": rule.version, "condition": condition_hash(rule)} for rule in ruleset.rules}
     return json.dumps({"rules": dict(sorted({**lock, **rules}.items()))}, indent=2) + "\n"
+
+
+def main(rules: Path = RULES) -> None:
+    """Write the lock of the rules in *rules* anew. Raises DocumentError for what the lock forbids."""
+    path = rules / "lock.json"
+    path.write_text(lock_text(load([rules]), read_lock(path)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -54,7 +54,8 @@ def list_rows(ruleset: RuleSet) -> list[dict[str, Any]]:
     return [
         {
             "id": rule.id, "name": rule.name, "version": rule.version, "maturity": rule.maturity, "priority": rule.priority, "attack": list(rule.attack),
-            "status": rule.status.value, "reason": rule.reason, "kinds": list(rule.kinds), "tags": list(rule.tags), "file": f"{rule.path}:{rule.line}",
+            "status": rule.status.value, "reason": rule.reason, "kinds": list(rule.kinds), "tags": list(rule.tags), "desc": rule.desc,
+            "file": f"{rule.path}:{rule.line}",
         }
         for rule in ruleset.rules
     ]  # fmt: skip

@@ -146,9 +146,12 @@ def _exe(event: Event, text: str, _field: str) -> None:
 
 
 def _path(event: Event, text: str, field: str) -> None:
-    if event.kind_name != "open":
-        raise UnsettableFieldError(f"{field}: give a connect's addresses and ports")
-    event.path = event.asked = _bytes(text)
+    if event.kind_name == "connect" and event.family == AF_UNIX:
+        event.unix_path = _bytes(text)
+    elif event.kind_name == "open":
+        event.path = event.asked = _bytes(text)
+    else:
+        raise UnsettableFieldError(f"{field}: give a connect's addresses and ports, or fd.typechar u")
 
 
 def _container(event: Event, text: str, _field: str) -> None:

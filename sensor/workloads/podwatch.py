@@ -237,6 +237,8 @@ class PodWatch:
             return 0.0
         self._counters.add(Count.PODS_UNREACHABLE)
         age = "nothing was heard yet" if self._heard_ns is None else f"what is known is {(self._clock.monotonic_ns() - self._heard_ns) // 10**9} s old"
+        if not self._failures and self._is_well:  # connections end all the time, and the next one is a moment away
+            return max(self._backoff(), min(error.retry_after_s, MOST_RETRY_AFTER_S))
         self._is_well = False
         self._told(f"{str(error)[:_SHOWN_WORDS]}; {age}")
         return max(self._backoff(), min(error.retry_after_s, MOST_RETRY_AFTER_S))

@@ -26,6 +26,13 @@ _WALL = 0.25
 """Relative noise of what is timed by the wall, latencies above all."""
 _WALLS = {"open": "open and close", "opens": "open and close of look-alikes", "connect": "a refused connect", "fork": "fork and exec", "null": "getppid"}
 
+_MANY = {
+    "open": "unmatched open", "opens": "unmatched open of look-alikes", "writes": "unmatched open for writing", "connect": "unmatched connect",
+    "exec": "unmatched exec",
+}  # fmt: skip
+MOST_LEFT = {20: 0.02, 1000: 0.03}
+"""Rules of `tests.bench.corpus` → the largest share of ordinary acts that may leave the kernel."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
@@ -72,7 +79,7 @@ def ratio(values: Sequence[float], to: Sequence[float]) -> float:
 
 def figures(results: Results) -> list[Figure]:
     """Return every figure that the results have, in the order of the table."""
-    return [*_programs(results), *_wall(results), *_cpu(results), *_latency(results), *_life(results), *_micro(results)]
+    return [*_programs(results), *_wall(results), *_cpu(results), *_latency(results), *_life(results), *_many(results), *_micro(results)]
 
 
 def _programs(results: Results) -> Iterator[Figure]:
@@ -169,6 +176,24 @@ def _life(results: Results) -> Iterator[Figure]:
             yield Figure(
                 name="ready" if arm == "scout" else f"ready_{arm}", title=title, value=value, unit="x", must=must, way=must and must / 2, noise=_WALL * value,
                 raw=f"{median(starts):.2f} s to {median(floor):.2f}",
+            )  # fmt: skip
+
+
+def _many(results: Results) -> Iterator[Figure]:
+    few, many = results.many_ns.get("100", {}), results.many_ns.get("1000", {})
+    for name, title in _MANY.items():
+        if name in few and name in many:
+            value = median([more / less for more, less in zip(many[name], few[name], strict=True) if less])
+            yield Figure(
+                name=f"many_{name}", title=f"programs' time per {title}, 1,000 rules to 100", value=value, unit="x", must=1.2, way=1.1, noise=_STEADY * value,
+                raw=f"{median(many[name]):.0f} ns to {median(few[name]):.0f}",
+            )  # fmt: skip
+    for count, most in MOST_LEFT.items():
+        if str(count) in results.many_left:
+            left, acts = results.many_left[str(count)]
+            yield Figure(
+                name=f"left_{count}", title=f"ordinary acts that leave the kernel, {count:,} rules", value=100 * left / acts, unit="%", must=100 * most,
+                noise=0.5, raw=f"{left} of {acts}",
             )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.bench.loads import Load
     from tests.bench.sensors import Running
 
-PARTS = ("wall", "programs", "cpu", "latency", "stages", "ready", "micro")
+PARTS = ("wall", "programs", "cpu", "latency", "stages", "rules", "ready", "micro")
 ARMS = ("off", "scout", "floor")
 _PACED_S = 3.0
 _OUTSIDE_ROUNDS = 3
@@ -79,6 +79,10 @@ class Sitting:
         if "stages" in parts:
             with self._both() as (scout, floor):
                 self.results.stage_ns = stages.measure({"scout": scout.pid, "floor": floor.pid}, self.plan.scale)
+        if "rules" in parts:
+            from tests.bench import many  # only here: it takes the kernel side along
+
+            self.results.many_ns, self.results.many_left = many.measure(self.loads, self.plan.scale)
         if "ready" in parts:
             self._starts()
         self.results.ready_s = {sensor.name: sensor.ready_s for sensor in (self.scout, self.cold, self.floor)}

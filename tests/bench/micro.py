@@ -21,6 +21,7 @@ from sensor.engine.match import Matcher
 from sensor.events.decode import decode
 from sensor.probes.tables import build
 from sensor.ruleset.load import load
+from tests.bench.corpus import rules
 from tests.bench.results import median
 from tests.unit.events_factory import make_workload
 from tests.unit.finding_factory import make_builder
@@ -106,28 +107,17 @@ def _findings(ruleset: RuleSet, host: Any) -> dict[str, float]:
 
 
 def _loading() -> dict[str, float]:
-    """Reading, checking and compiling many rules, then their kernel tables: rules that differ in file, folder, process and peer."""
+    """Reading, checking and compiling many rules, then their kernel tables."""
     found = {}
     for count in (100, 1000):
         with tempfile.TemporaryDirectory(prefix="scout-bench-") as folder:
             path = Path(folder, "many.yaml")
-            path.write_text("".join(_rule(number) for number in range(count)), encoding="utf-8")
+            path.write_text(rules(count), encoding="utf-8")
             started = time.perf_counter_ns()
             ruleset = load((path,))
             found[f"load {count:,} rules"] = (time.perf_counter_ns() - started) / 1000
         found[f"tables of {count:,} rules"] = least_us(lambda ruleset=ruleset: [build(clauses) for clauses in ruleset.clauses.values()], 1)
     return found
-
-
-def _rule(number: int) -> str:
-    conditions = (
-        f"evt.type in (open, openat) and evt.dir = < and fd.name = /srv/app{number}/secret{number}.key and not proc.name in (keeper{number}, backup)",
-        f"evt.type = openat and evt.is_open_write = true and fd.name startswith /srv/app{number}/bin",
-        f"evt.type = execve and proc.name = tool{number} and proc.pname in (bash, sh, app{number})",
-        f"evt.type = connect and fd.sip = 198.51.{number // 250 % 250}.{number % 250} and fd.sport = {1024 + number}",
-    )
-    head = f'- rule: many {number}\n  desc: one of many\n  output: "many {number} (%proc.cmdline)"\n  priority: NOTICE\n'
-    return f"{head}  condition: {conditions[number % len(conditions)]}\n"
 
 
 def _fail(rule: str, error: Exception) -> None:

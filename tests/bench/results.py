@@ -53,6 +53,10 @@ class Results:
     """By Scout's own counters, in all its runs beside workloads of acts that no rule matches."""
     stage_ns: dict[str, dict[str, float]] = field(default_factory=dict)
     """Arm → what is opened → program time of an open."""
+    many_ns: Series = field(default_factory=dict)
+    """Number of rules → workload → all programs' time per act, one value a slice; ``exec`` is the programs of exec alone."""
+    many_left: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Number of rules → acts of ordinary work that left the kernel, and all."""
     micro_us: dict[str, float] = field(default_factory=dict)
     machine: dict[str, str] = field(default_factory=dict)
 

@@ -19,7 +19,7 @@ ACTS = 20
 @pytest.fixture(scope="module")
 def results():
     """Return the measurements of three short rounds and of the latencies' acts."""
-    return measure.measure(measure.Plan(parts=("programs", "latency"), rounds=3, scale=0.1, acts=ACTS))
+    return measure.measure(measure.Plan(parts=("programs", "latency", "rules"), rounds=3, scale=0.1, acts=ACTS))
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,20 @@ def test_programs_of_unmatched_acts_are_near_the_floor(by_name, name, most):
     """An act that no rule matches costs little more in the kernel than one string comparison."""
     figure = by_name[f"program_{name}"]
     assert figure.value <= most, f"{figure.value:.2f} times the floor's: {figure.raw}"
+
+
+@pytest.mark.parametrize("name", ["open", "opens", "writes", "connect", "exec"])
+def test_programs_of_unmatched_acts_do_not_grow_with_the_rules(by_name, name):
+    """A thousand rules cost an act that none of them matches what a hundred do."""
+    figure = by_name[f"many_{name}"]
+    assert figure.value <= 1.2, f"{figure.value:.2f} times as long: {figure.raw}"
+
+
+@pytest.mark.parametrize("count", [20, 1000])
+def test_few_ordinary_acts_leave_the_kernel(by_name, count):
+    """Hardly any act of ordinary work is a candidate of a rule, of few or of many."""
+    figure = by_name[f"left_{count}"]
+    assert figure.verdict == "met", f"{figure.value:.2f} %: {figure.raw}"
 
 
 def test_no_program_runs_on_other_calls(results):

@@ -93,4 +93,9 @@ def test_every_part_makes_its_figures():
     assert found["latency_idle_p50"].value == pytest.approx(4.0)
     assert found["lost"].value == 1
     assert "rss" not in found
+    results.many_ns = {"100": {"open": [100.0, 200.0]}, "1000": {"open": [115.0, 230.0]}}
+    results.many_left = {"20": (1, 100), "1000": (5, 100)}
+    found = {one.name: one for one in figures(results)}
+    assert (found["many_open"].value, found["many_open"].verdict) == (pytest.approx(1.15), "met")
+    assert (found["left_20"].verdict, found["left_1000"].verdict) == ("met", "MISSED")
     assert figures(Results(rounds=1, scale=1.0)) == []

@@ -77,7 +77,8 @@ class Agent:
 
     def __init__(self, *words: object, command: str = "run", environment: Mapping[str, str] | None = None, before: Sequence[str] = (), **options: Any) -> None:
         """*words* follow the command; *before* is what starts it (``setpriv …``); *options* are those of `subprocess.Popen`."""
-        line = [*before, sys.executable, "-m", "sensor.cli", command, *map(str, words)]
+        quiet = () if "--status-socket" in words or command not in {"run", "record"} else ("--status-socket", "none")  # one sensor has the usual place
+        line = [*before, sys.executable, "-m", "sensor.cli", command, *map(str, words), *quiet]
         where = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         self.process = subprocess.Popen(line, env={**os.environ, **(environment or {})}, **where)
         self.pid = self.process.pid

@@ -19,7 +19,7 @@ import pytest
 from sensor.core.config import kernel_from
 from sensor.events.dimensions import Profile
 from sensor.workloads import cgroups
-from tests.bpf.live import Driver, Side, bring_up, forms
+from tests.bpf.live import Driver, Side, bring_up, forms, opened
 
 DRIVERS = Path(__file__).resolve().parents[1] / "drivers"
 _numbers = count(1)
@@ -59,6 +59,21 @@ def side(session_side) -> Side:
 def name() -> str:
     """A name that no other process here uses, 14 characters."""
     return f"t{os.getpid():07d}x{next(_numbers):05d}"
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """A folder, its path without symlinks."""
+    return tmp_path.resolve()
+
+
+@pytest.fixture
+def file(side, name, root) -> Path:
+    """A file that is watched by its name."""
+    side.watch(opened(name))
+    path = root / name
+    path.write_text("content")
+    return path
 
 
 class Cgroup:

@@ -211,10 +211,28 @@ def test_a_table_of_the_running_kernel_works(table, tmp_path):
 
 @pytest.mark.parametrize(
     ("member", "by"),
-    [("task_struct.comm", 8), ("cred.uid", -8), ("dentry.d_parent", 8), ("kernfs_node.name", 8), ("mm_struct.arg_start", 16), ("fs_struct.pwd.dentry", -8)],
+    [
+        ("task_struct.comm", 8),
+        ("task_struct.files", 8),
+        ("task_struct.stack", 8),
+        ("dentry.d_parent", 8),
+        ("kernfs_node.name", 8),
+        ("fs_struct.pwd.dentry", -8),
+        ("cred.uid", -8),
+        ("cred.uid", 8),
+        ("cred.gid", 8),
+        ("cred.euid", -8),
+        ("cred.cap_effective", 8),
+        ("mm_struct.arg_start", 16),
+        ("signal_struct.tty", 8),
+        ("file.f_flags", 8),
+        ("vfsmount.mnt_root", 8),
+        ("socket.sk", 8),
+        ("sock.__sk_common.skc_daddr", 8),
+    ],
 )
 def test_a_wrong_offset_is_refused_by_name(table, tmp_path, member, by):
-    """The agent reads garbage about itself, and refuses with the member rather than go on."""
+    """The agent reads garbage about itself, also where root has the same number twice, and refuses with the member rather than go on."""
     if member not in table["members"]:
         pytest.skip(f"this kernel's table has no {member}")
     members = {**table["members"], member: table["members"][member] + by}

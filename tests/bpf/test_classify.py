@@ -14,6 +14,7 @@ import pytest
 from sensor.events.dimensions import Constraint, Dimension, PathPattern, Profile
 from tests.bpf.live import below, clause, describe, exactly, is_, not_, opened
 
+CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 ONLY_SUCCEEDED = is_(Dimension.OUTCOME, 0)
 
 
@@ -73,6 +74,13 @@ def dimensions(name: str, path: Path) -> tuple[tuple[Constraint, bool], ...]:
         (not_(Dimension.PROFILE, Profile.CONTAINER), True),
         (is_(Dimension.OUTCOME, 0), True),
         (is_(Dimension.OUTCOME, 1), False),
+        (is_(Dimension.UID, 0, 1000), True),
+        (is_(Dimension.UID, 65534, 2**32 - 1), False),
+        (not_(Dimension.UID, 0), False),
+        (not_(Dimension.UID, 65534), True),
+        (is_(Dimension.EXE, b"act", b"x"), True),
+        (is_(Dimension.EXE, b"x", b"ac", b"act2"), False),
+        (not_(Dimension.EXE, b"x"), True),
         (is_(Dimension.PCOMM, b"nobody"), False),
         (not_(Dimension.PCOMM, b"nobody"), True),
     )
@@ -95,6 +103,36 @@ def test_a_terminal_is_seen(side, driver, name, tmp_path):
     side.watch(opened(name, is_(Dimension.TTY, 0)), opened(name, is_(Dimension.TTY, 1)))
     assert side.one(lambda: driver("fork", "terminal", "open", tmp_path / name, 0, 0), "open").candidates == 2
     assert side.one(lambda: driver("fork", "setsid", "open", tmp_path / name, 0, 0), "open").candidates == 1
+
+
+def test_the_effective_user(side, driver, name):
+    """The user that counts is the effective one, in a user namespace too: the one that the frame carries."""
+    ours = is_(Dimension.COMM, name.encode())
+    side.watch(*(clause("open", ours, constraint) for constraint in (is_(Dimension.UID, 0), is_(Dimension.UID, 1000, 5), not_(Dimension.UID, 1000))))
+    for before, euid, candidates in ((("uid", 0, 1000, 0), 1000, 0b010), (("uid", 1000, 0, 0), 0, 0b101), (("unshare", CLONE_NEWUSER), 0, 0b101)):
+        event = side.one(lambda before=before: driver("comm", name, *before, "open", "/dev/null", 0, 0), "open")
+        assert (event.euid, event.candidates) == (euid, candidates)
+
+
+def test_a_program_that_is_a_mount_of_its_own(side, driver, name, tmp_path):
+    """Its name is its mountpoint's, which the early look-up does not know: every clause about the program stays."""
+    under = tmp_path.resolve() / "under"
+    under.touch()
+    ours = is_(Dimension.COMM, name.encode())
+    side.watch(*(clause("open", ours, is_(Dimension.EXE, leaf)) for leaf in (b"under", b"act", b"other")))
+    event = side.one(
+        lambda: driver("unshare", CLONE_NEWNS, "private", "bind", driver.path, under, "exec", under, "act", "comm", name, "open", "/dev/null", 0, 0), "open"
+    )
+    assert (event.exe_path, event.candidates) == (os.fsencode(under), 0b111)
+    assert side.one(lambda: driver("comm", name, "open", "/dev/null", 0, 0), "open").candidates == 0b010
+
+
+def test_a_parent_without_a_name(side, driver, name):
+    """An empty name is none of the constants."""
+    ours = is_(Dimension.COMM, name.encode())
+    side.watch(clause("open", ours, is_(Dimension.PCOMM, b"x")), clause("open", ours, not_(Dimension.PCOMM, b"x")))
+    event = side.one(lambda: driver("comm", "", "fork", "comm", name, "open", "/dev/null", 0, 0), "open")
+    assert (event.pcomm, event.candidates) == (b"", 0b10)
 
 
 def test_profiles(side, driver, name, tmp_path, make_cgroup):
@@ -130,6 +168,22 @@ def test_dots_in_what_was_asked(side, driver, name, tmp_path, asked):
     event = side.one(lambda: driver("comm", name, "cd", tmp_path, "open", asked.format(tmp_path.name), 0, 0), "open")
     assert event.candidates & 1 >= has
     assert event.candidates & 6 == 6 or has
+
+
+def test_what_an_earlier_frame_left_is_not_asked(side, driver, name, tmp_path):
+    """The scratch is not cleared between two acts: a ".." in it behind the end of a shorter string does not count."""
+    ours = (ONLY_SUCCEEDED, is_(Dimension.COMM, name.encode()))
+    side.watch(clause("open", *ours, is_(Dimension.DOTDOT, 1)), clause("open", *ours))
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cpus)})  # which has one scratch
+    try:
+        (tmp_path / "d").mkdir()
+        (tmp_path / "f").write_text("")
+        events = side.after(lambda: driver("comm", name, "cd", tmp_path, "open", "d/../d/../d/../f", 0, 0, "open", "f", 0, 0), kind="open")
+    finally:
+        os.sched_setaffinity(0, cpus)
+    is_scanned = side.kernel.features.bounded_loops  # else what was asked stays unknown
+    assert [(event.asked, event.candidates) for event in events] == [(b"d/../d/../d/../f", 3), (b"f", 2 if is_scanned else 3)]
 
 
 def test_a_name_longer_than_the_table_holds_widens(side, driver, name, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from sensor.events.common import FrameFlag, Lane
 from sensor.events.dimensions import Profile
 from sensor.probes.session import Buckets
+from sensor.workloads.cgroups import PathFinder
 from tests.bpf.live import WIDE, opened
 
 SMALL = Buckets(rate_per_s=(1000, 500), burst=(100, 50))
@@ -119,6 +120,32 @@ def test_nested_cgroups_share_their_containers_bucket(small, driver, files, make
     assert len(told) + lost(small, before)["bucket_common"] == FLOOD
     assert small.kernel.session.flooded()[outer.id] == lost(small, before)["bucket_common"]
     assert not {cgroup.id for cgroup in nested} & set(small.kernel.session.flooded())
+
+
+def test_however_deep_a_container_nests_its_bucket_is_the_same(small, driver, files, make_cgroup):
+    """The walk up to the container goes as far as the kernel's loops do; what lies deeper is nobody's, and its whole path is found by its id."""
+    deepest = 64 if small.kernel.features.bounded_loops else 8
+    nested = [make_cgroup("outer")]
+    for _ in range(deepest + 1):
+        nested.append(make_cgroup("n", below=nested[-1]))
+    outer = nested[0]
+    small.kernel.session.set_profile(outer.id, Profile.CONTAINER)
+    small.watch(opened(files[0].name))
+    before = small.losses()
+    events = small.during(lambda: driver("put", nested[deepest].procs, "0", "opens", FLOOD, files[0]))
+    told = [event for event in events if event.kind_name == "open"]
+    assert {event.profile for event in told} == {Profile.CONTAINER}
+    assert len(told) + lost(small, before)["bucket_common"] == FLOOD
+    assert small.kernel.session.flooded()[outer.id] == lost(small, before)["bucket_common"]
+    (event,) = small.after(lambda: driver("put", nested[deepest + 1].procs, "0", "open", files[0], 0, 0), kind="open")
+    assert event.profile == Profile.UNKNOWN
+    assert FrameFlag(event.flags) & FrameFlag.CGROUP_CUT
+    whole = nested[deepest + 1].name
+    assert whole.endswith(event.cgroup_path)
+    assert len(event.cgroup_path) < len(whole)
+    finder = PathFinder(small.kernel.hierarchy.mount_point)
+    assert finder(event.cgroup_id) == whole
+    finder.close()
 
 
 def test_unknown_cgroups_share_one_bucket(small, driver, files, make_cgroup):

@@ -14,7 +14,6 @@ from sensor.adapters.constants import evaluate
 from sensor.core.kernel import running_kernel
 from sensor.probes.features import detect
 from sensor.probes.offsets.btf import from_btf
-from sensor.probes.offsets.model import label
 from sensor.probes.offsets.resolve import Places, resolve
 from sensor.probes.offsets.tables import dump
 from sensor.probes.offsets.tracepoints import find_tracefs
@@ -32,8 +31,6 @@ def test_every_wanted_member_resolves_here():
     allowed = {"task_struct.loginuid", "upid.pid_chain"} | ({"task_struct.pids"} if numbers >= (4, 19) else {"task_struct.thread_pid", "signal_struct.pids"})
     if numbers < (5, 6):
         allowed.add("sock.sk_protocol")
-    if os.uname().machine != "x86_64":
-        allowed |= {label(item) for item in WANTED if item.struct == "pt_regs"}
     assert set(found.missing_optional) <= allowed
     assert "tp_sched_process_exec__filename" in found.tracepoints
     assert len(found.flags()) == len(set(found.flags())) >= len(WANTED)

@@ -5,7 +5,7 @@
  * The live tests compare what the probes saw with what this program prints:
  * lines of "name=value". Each command takes the arguments it needs; what follows
  * is the next command. A call that fails is printed, never fatal: failing may be
- * the act.
+ * the act. "batch FILE" does a thousand such lists, each in a child of its own.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/openat2.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -27,6 +28,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -43,6 +45,7 @@
 extern char **environ;
 static char **next_word;
 static volatile int stop;
+static unsigned most_seconds; /* an act may take; 0: as long as it likes */
 
 static char *word(void)
 {
@@ -121,6 +124,35 @@ static void new_terminal(void)
 	fflush(stdout);
 }
 
+struct hidden {
+	pid_t tid;
+	const char *path;
+	struct open_how *how;
+	long after;
+};
+
+/* Waits until the other thread hangs in openat2 of a FIFO, its flags read; changes them; and lets it go by opening the other end. */
+static void *hide(void *argument)
+{
+	struct hidden *hidden = argument;
+	char path[64], at[16] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", hidden->tid);
+	while (strtol(at, NULL, 10) != SYS_openat2) { /* "running" until it hangs */
+		int fd = open(path, O_RDONLY);
+		ssize_t n = read(fd, at, sizeof(at) - 1);
+
+		at[n < 0 ? 0 : n] = 0;
+		close(fd);
+	}
+	if (hidden->after < 0)
+		munmap(hidden->how, 4096);
+	else
+		hidden->how->flags = hidden->after;
+	open(hidden->path, O_RDONLY | O_NONBLOCK);
+	return NULL;
+}
+
 /* The rest of the words in a child; this process ends as the child does. */
 static void go_on_in_child(void)
 {
@@ -129,8 +161,10 @@ static void go_on_in_child(void)
 
 	fflush(stdout);
 	child = fork();
-	if (!child)
+	if (!child) {
+		alarm(most_seconds); /* is not inherited */
 		return;
+	}
 	waitpid(child, &status, 0);
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
@@ -297,6 +331,160 @@ static void connect_to(int at_the_end)
 	tell_socket(fd);
 }
 
+static volatile int next_fd;
+
+static void *close_at_once(void *unused)
+{
+	(void)unused;
+	while (!stop)
+		close(next_fd);
+	return NULL;
+}
+
+/* COUNT PATH: opens whose descriptor another thread closes as soon as it is there, which may be before the call's end */
+static void opens_closed(void)
+{
+	long count = number(), done = 0;
+	char *path = word();
+	pthread_t thread;
+
+	next_fd = dup(0);
+	close(next_fd);
+	stop = 0;
+	pthread_create(&thread, NULL, close_at_once, NULL);
+	for (long i = 0; i < count; i++) {
+		done += open(path, O_RDONLY) >= 0;
+		close(next_fd);
+	}
+	stop = 1;
+	pthread_join(thread, NULL);
+	tell("opens", done);
+}
+
+static struct sockaddr_in full; /* a listener that takes nobody any more */
+
+static void *hang(void *unused)
+{
+	(void)unused;
+	connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&full, sizeof(full));
+	return NULL;
+}
+
+/* PORT THREADS: each thread hangs in a connect to 127.0.0.1:PORT, whose SYN nobody answers */
+static void hanging(void)
+{
+	pthread_attr_t small;
+
+	full = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(number()), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	long threads = number();
+	struct rlimit files = {.rlim_cur = threads + 100, .rlim_max = threads + 100};
+
+	tell("setrlimit", setrlimit(RLIMIT_NOFILE, &files));
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 65536);
+	for (long at = 0; at < threads; at++) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, &small, hang, NULL)) {
+			perror("act: thread");
+			exit(70);
+		}
+	}
+	pause();
+}
+
+/* A network namespace of our own, in which 10.0.0.0/8 is this machine, and so is loopback. */
+static void own_network(void)
+{
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING}, address = {.ifr_name = "lo:0"};
+	struct sockaddr_in *in = (void *)&address.ifr_addr;
+	int fd;
+
+	if (unshare(CLONE_NEWNET))
+		exit(66); /* nothing of what follows may leave the machine */
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	ioctl(fd, SIOCSIFFLAGS, &lo);
+	in->sin_family = AF_INET;
+	inet_pton(AF_INET, "10.0.0.1", &in->sin_addr);
+	ioctl(fd, SIOCSIFADDR, &address); /* of class A, so with a mask of 8 bits */
+	close(fd);
+}
+
+/* What was asked for is gone when the call ends: it waits for the other end of a pipe. */
+static char *unmapped_soon;
+
+static void *unmap_and_open(void *path)
+{
+	char text[512] = "";
+
+	do { /* until the other thread sleeps in its call, which has read the path by then */
+		int fd = open("/proc/self/stat", O_RDONLY);
+		ssize_t n = read(fd, text, sizeof(text) - 1);
+
+		close(fd);
+		if (n < 0)
+			break;
+		sched_yield();
+	} while (!strstr(text, ") S"));
+	munmap(unmapped_soon, 4096);
+	close(open(path, O_WRONLY));
+	return NULL;
+}
+
+static void open_unmapped(void)
+{
+	char *path = word();
+	pthread_t thread;
+
+	unmapped_soon = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	strcpy(unmapped_soon, path);
+	pthread_create(&thread, NULL, unmap_and_open, path);
+	tell("open", syscall(SYS_openat, AT_FDCWD, unmapped_soon, O_RDONLY, 0));
+	pthread_join(thread, NULL);
+}
+
+static void commands(void);
+
+/* FILE: for each act the number of its words and the words, each ended by a NUL; tells the children's process ids. */
+static void batch(const char *path)
+{
+	int file = open(path, O_RDONLY), nothing = open("/dev/null", O_WRONLY);
+	char *text, *at, *end;
+	struct stat st;
+
+	if (file < 0 || fstat(file, &st) || !(text = malloc(st.st_size)) || read(file, text, st.st_size) != st.st_size)
+		exit(65);
+	close(file);
+	end = text + st.st_size;
+	printf("children=");
+	for (at = text; at < end;) {
+		long count = strtol(at, NULL, 10);
+		char **words = calloc(count + 1, sizeof(char *));
+		pid_t child;
+
+		at += strlen(at) + 1;
+		for (long i = 0; i < count; i++, at += strlen(at) + 1)
+			words[i] = at;
+		fflush(stdout);
+		child = fork();
+		if (!child) {
+			most_seconds = 10; /* an act that hangs is no act */
+			alarm(most_seconds);
+			dup2(nothing, 1);
+			next_word = words;
+			commands();
+			exit(0);
+		}
+		int status = 0;
+
+		waitpid(child, &status, 0);
+		printf("%d:%d ", child, WIFEXITED(status) ? 0 : WTERMSIG(status));
+		free(words);
+	}
+	printf("\n");
+	fflush(stdout);
+}
+
 static void commands(void)
 {
 	char *command;
@@ -389,6 +577,18 @@ static void commands(void)
 			fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 			tell("open", fd);
 			tell_file(path, fd);
+		} else if (is(command, "openat2-hidden")) { /* FIFO FLAGS MODE AFTER: while it waits, the flags in memory become AFTER, or go (-1) */
+			struct hidden hidden = {.tid = syscall(SYS_gettid), .path = word()};
+			struct open_how *how = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+			pthread_t thread;
+
+			how->flags = number();
+			how->mode = number();
+			hidden.how = how;
+			hidden.after = number();
+			pthread_create(&thread, NULL, hide, &hidden);
+			tell("open", syscall(SYS_openat2, AT_FDCWD, hidden.path, how, sizeof(*how)));
+			pthread_join(thread, NULL);
 		} else if (is(command, "below")) { /* DIRECTORY PATH FLAGS MODE: openat() with a descriptor */
 			char *directory = word(), *path = word();
 			int dirfd = open(directory, O_PATH | O_DIRECTORY), fd;
@@ -398,6 +598,37 @@ static void commands(void)
 			fd = syscall(SYS_openat, dirfd, path, flags, (mode_t)number());
 			tell("open", fd);
 			tell_file(path, fd);
+		} else if (is(command, "open-below")) { /* DIRFD PATH FLAGS MODE: a number that need not be a descriptor */
+			long dirfd = number();
+			char *path = word();
+			long flags = number();
+
+			tell("open", syscall(SYS_openat, (int)dirfd, path, flags, (mode_t)number()));
+		} else if (is(command, "resolve")) { /* PATH FLAGS RESOLVE: openat2() with bits of RESOLVE_* */
+			char *path = word();
+			struct open_how how = {.flags = number()};
+
+			how.resolve = number();
+			tell("open", syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how)));
+		} else if (is(command, "open-unmapped")) { /* PIPE */
+			open_unmapped();
+		} else if (is(command, "limit-files")) { /* COUNT: descriptors that may be open */
+			struct rlimit limit = {.rlim_cur = number(), .rlim_max = 4096};
+
+			tell("limit", setrlimit(RLIMIT_NOFILE, &limit));
+		} else if (is(command, "tmpfs")) {
+			tell("tmpfs", mount("none", word(), "tmpfs", 0, "size=64k"));
+		} else if (is(command, "mkdir")) {
+			tell("mkdir", mkdir(word(), 0755));
+		} else if (is(command, "link")) { /* FILE NAME: a second name */
+			char *file = word();
+
+			tell("link", link(file, word()));
+		} else if (is(command, "pivot")) { /* DIRECTORY: becomes the root of this mount namespace */
+			char *root = word();
+
+			tell("pivot", mount(root, root, NULL, MS_BIND | MS_REC, NULL) || chdir(root) || syscall(SYS_pivot_root, ".", ".") ||
+					      umount2(".", MNT_DETACH) ? -1 : chdir("/"));
 		} else if (is(command, "open-nowhere")) {
 			tell("open", syscall(SYS_openat, AT_FDCWD, (void *)8, O_RDONLY, 0));
 		} else if (is(command, "reopen")) { /* FLAGS: the descriptor opened last, anew through /proc */
@@ -450,6 +681,8 @@ static void commands(void)
 				close(fd);
 			}
 			tell("opens", done);
+		} else if (is(command, "opens-closed")) {
+			opens_closed();
 		} else if (is(command, "opens-until")) { /* PATH MICROSECONDS: with that much rest in between, until a byte comes on standard input */
 			char *path = word(), byte;
 			long done = 0, rest_us = number();
@@ -475,6 +708,10 @@ static void commands(void)
 
 			execve(path, argv, environ);
 			tell("exec", -1);
+		} else if (is(command, "tryexec-nowhere")) {
+			char *argv[] = {"nowhere", NULL};
+
+			tell("exec", syscall(SYS_execve, (void *)8, argv, environ));
 		} else if (is(command, "execfd")) { /* PATH ARGUMENT…: by descriptor */
 			int fd = open(word(), O_PATH);
 
@@ -519,8 +756,29 @@ static void commands(void)
 			execve(path, argv, environ);
 			tell("exec", -1);
 			return;
+		} else if (is(command, "hang")) {
+			hanging();
 		} else if (is(command, "connect")) {
 			connect_to(0);
+		} else if (is(command, "connect-nowhere")) {
+			tell("connect", syscall(SYS_connect, socket(AF_INET, SOCK_STREAM, 0), (void *)8, 16));
+		} else if (is(command, "connect-short")) { /* BYTES ADDRESS: of which the call is told so many bytes */
+			struct sockaddr_storage to;
+			long bytes = number();
+
+			address_of(&to);
+			tell("connect", connect(socket(to.ss_family, SOCK_STREAM, 0), (void *)&to, bytes));
+		} else if (is(command, "connect-other")) { /* FAMILY of the address, to a datagram socket */
+			struct sockaddr_storage to = {.ss_family = number()};
+
+			tell("connect", connect(socket(AF_INET, SOCK_DGRAM, 0), (void *)&to, 16));
+		} else if (is(command, "connect-descriptor")) { /* NUMBER ADDRESS */
+			struct sockaddr_storage to;
+			long fd = number();
+
+			tell("connect", connect(fd, (void *)&to, address_of(&to)));
+		} else if (is(command, "network")) {
+			own_network();
 		} else if (is(command, "connect-at-page-end")) {
 			connect_to(1);
 		} else if (is(command, "interrupted")) { /* MILLISECONDS RESTART: the calls that follow meet one signal */
@@ -545,6 +803,8 @@ static void commands(void)
 			setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 			setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &(int){16}, sizeof(int));
 			tell("listen", bind(fd, (void *)&to, bytes) || listen(fd, 16) ? -1 : 0);
+		} else if (is(command, "batch")) {
+			batch(word());
 		} else if (is(command, "kill")) {
 			fflush(stdout);
 			kill(getpid(), number());

@@ -14,7 +14,7 @@ LAYERS = (
     {"cli"},
     {"commands", "running"},
     {"app"},
-    {"naming", "rules_in_force", "support"},
+    {"naming", "rules_in_force", "support", "status", "ask"},
     {"pipeline", "startup"},
     {"doctor", "health", "recording", "version"},
     {"probes", "workloads", "sinks", "mitigations"},

@@ -24,7 +24,7 @@ def files() -> tuple[Path, ...]:
     found = []
     for folder, folders, names in os.walk(ROOT):
         folders[:] = sorted(name for name in folders if name not in NOT_OURS and not name.endswith(".egg-info"))
-        found += [Path(folder, name).relative_to(ROOT) for name in sorted(names)]
+        found += [Path(folder, name).relative_to(ROOT) for name in sorted(names) if name not in NOT_OURS]  # a work tree's .git is a file
     return tuple(found)
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests.rules.containers import BUSYBOX, Containers
 from tests.rules.sensor import RunningSensor, container_of, fetch, free_port
 
-NEEDED = ("runc", "unshare", "nsenter", "ip")
+NEEDED = ("runc", "unshare", "nsenter", "ip", "gcc")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,6 +46,15 @@ def sensor(_able):
         yield running
     assert running.broken == []
     assert [secret for secret in running.secrets if secret.encode() in running.stdout + running.stderr] == []
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory, _able):
+    """Return the bytes of a program that does what its words say (tests/drivers/act.c), for containers that have no such program."""
+    program = tmp_path_factory.mktemp("drivers") / "act"
+    source = Path(__file__).parents[1] / "drivers" / "act.c"
+    subprocess.run(["gcc", "-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o", program, source, "-lpthread"], check=True)
+    return program.read_bytes()
 
 
 @pytest.fixture

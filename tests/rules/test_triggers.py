@@ -16,9 +16,11 @@ from tests.rules.triggers import COULD_NOT, read, target_of
 TRIGGERS = [read(path.parent) for path in sorted(MANAGED.glob("*/*/trigger.sh"))]
 CASES = [(trigger, where) for trigger in TRIGGERS for where in sorted(trigger.where)]
 HARMLESS = {
-    "workload_unknown",
-    "peer_unknown",
-}  # the cgroup was new to the kernel's tables (the finding knows better); no route, so only what was asked is known
+    "workload_unknown",  # the cgroup was new to the kernel's tables (the finding knows better)
+    "peer_unknown",  # no route, so only what was asked is known
+    "path_volume_skipped",  # a mounted token
+    "exe_detached",  # a program in memory
+}
 QUIET = (
     ["true"],
     ["ls", "-l", "/", "/etc", "/root"],
@@ -28,9 +30,23 @@ QUIET = (
     ["sh", "-c", "for f in /etc/host*; do wc -c $f; done; mkdir -p /tmp/a/b; echo hello > /tmp/a/b/c; grep -r hello /tmp"],
     ["sh", "-c", "echo x > /dev/shm/data; cat /dev/shm/data; rm /dev/shm/data"],
     ["sh", "-c", "httpd -p 127.0.0.1:8080 -h /etc; printf 'GET /hostname HTTP/1.0\\r\\n\\r\\n' | nc -w 2 127.0.0.1 8080"],
-    ["cat", "/var/run/secrets/kubernetes.io/serviceaccount/token"],
+    ["cat", "/var/run/secrets/kubernetes.io/serviceaccount/..data/../ca.crt", "/root/.ssh/authorized_keys"],
+    ["sh", "-c", "echo x >/dev/null; : >/tmp/credentials; cat /tmp/credentials; grep -c root /etc/passwd; find /etc -name passwd"],
     ["sh", "-c", "mkdir /home/u; ls -la /home/u /root; cat /proc/self/status; ps"],
 )
+
+
+TRICKS = {
+    "SC-0007 by a relative path": ("SC-0007", "cd /root/.ssh && echo none >id_rsa && cat ./id_rsa"),
+    "SC-0012 by points": ("SC-0012", "cd /usr/bin && echo >>../../etc/../etc/ld.so.preload; rm /etc/ld.so.preload"),
+    "SC-0018 by a link to the folder": ("SC-0018", "mkdir /etc/sudoers.d && ln -s /etc/sudoers.d /tmp/d && echo >/tmp/d/x"),
+    "SC-0024 by a link to the tool": ("SC-0024", "ln -s /usr/bin/nmap /tmp/hello; /tmp/hello ignore"),
+    "SC-0024 by another first argument": ("SC-0024", "act exec /usr/bin/nmap hello ignore"),
+    "SC-0029 by another name of busybox": ("SC-0029", "busybox nsenter -t 1 -u true; ln -s /bin/nsenter /tmp/x; /tmp/x -t 1 -u true"),
+    "SC-0034 by the old name of the folder": ("SC-0034", "ln -s /usr/bin /tmp/b; : >/tmp/b/x"),
+    "SC-0043 by a link to the file": ("SC-0043", "mkdir -p /root/.kube && : >/root/.kube/config; ln -s /root/.kube/config /tmp/c; cat /tmp/c"),
+    "SC-0046 from its folder": ("SC-0046", "cd /proc/sys/vm && (: >>nr_hugepages)"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,9 +68,10 @@ def pull(request, sensor, containers, tmp_path):
         network = request.getfixturevalue("metadata_network") if "network" in trigger.needs else ""
         since = sensor.mark()
         if where == "container":
-            command = ["env", "SCOUT_TRIGGER_DIR=/tmp/scratch", "sh", "/trigger.sh"] if "scratch" in trigger.needs else ["sh", "/trigger.sh"]
+            command = ["sh", "-c", "SCOUT_TRIGGER_DIR=/tmp/scratch exec sh /trigger.sh"] if "scratch" in trigger.needs else ["sh", "/trigger.sh"]
             how = {"network": network, "terminal": "terminal" in trigger.needs, **how}
-            done = containers.run(command, files={"/trigger.sh": trigger.path.read_bytes()}, **how)
+            programs = {path: request.getfixturevalue("stand_in") for path in trigger.programs}
+            done = containers.run(command, files={"/trigger.sh": trigger.path.read_bytes(), **programs}, **how)
             sensor.fence()
             found = [finding for finding in sensor.since(since) if container_of(finding) == done.container_id]
             return Run(done.exit_code, done.output, found, done.container_id, "/tmp/scratch")
@@ -98,11 +115,19 @@ def test_a_trigger_is_found(pull, trigger, where):
     process, parents = finding["process"], finding["parents"]
     assert parents[0]["pid"] == process["parent_pid"]
     assert "sh" in {process["name"], parents[0]["name"]}
-    assert finding["act"]["result"] == ("failed" if trigger.kind == "connect" and "network" not in trigger.needs else "succeeded")
+    unreachable = finding["act"].get("peer") and "network" not in trigger.needs
+    assert finding["act"]["result"] == ("failed" if unreachable else "succeeded")
     assert finding["mitigation"]["asked"] == finding["mitigation"]["done"] == "log"
     assert finding["output"]
     assert set(finding["flags"]) <= HARMLESS
     assert (process["tty"] is not None) == ("terminal" in trigger.needs) or where == "host"
+
+
+@pytest.mark.parametrize(("rule", "command"), TRICKS.values(), ids=TRICKS.keys())
+def test_a_trick_hides_nothing(performed, stand_in, rule, command):
+    """Links, relative paths, points and other names lead to the file and the program that the kernel knows, and its rule tells of them."""
+    _, found = performed(["sh", "-c", command], files={"/usr/bin/nmap": stand_in, "/usr/bin/act": stand_in})
+    assert {rule_of(finding) for finding in found} == {rule}
 
 
 def test_the_metadata_service_is_seen_where_it_answers(pull, metadata_network):

@@ -10,8 +10,11 @@ opening comment tell the test how to run it and what the finding must say:
 ``# needs: terminal, network, scratch``
     a terminal; a network in which the metadata address answers; a scratch
     folder, named by ``SCOUT_TRIGGER_DIR``;
+``# programs: /usr/bin/kubectl``
+    programs that the container's root has, stand-ins that do what their words
+    say (tests/drivers/act.c); a real one, where the trigger runs by hand, will do;
 ``# act: open /etc/shadow``
-    kind of the act and its resolved path, or peer (``169.254.169.254:80``);
+    kind of the act and its resolved path, peer (``169.254.169.254:80``) or socket;
 ``# process: cat /etc/shadow``
     command line of who did it, whose first word's last part is its name.
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
     from tests.rules.sensor import Finding
 
-KEYS = ("where", "needs", "act", "process")
+KEYS = ("where", "needs", "programs", "act", "process")
 WHERE = {"container", "host"}
 NEEDS = {"terminal", "network", "scratch"}
 COULD_NOT = 77
@@ -50,6 +53,7 @@ class Trigger:
     path: Path
     where: frozenset[str]
     needs: frozenset[str]
+    programs: tuple[str, ...]
     kind: str
     target: str
     process: str
@@ -71,7 +75,7 @@ class Trigger:
 
 
 def target_of(finding: Finding) -> str:
-    """The resolved path of the act, or its peer."""
+    """The resolved path of the act or its socket's, or its peer."""
     act = finding["act"]
     peer = act.get("peer")
     return f"{peer['address']}:{peer['port']}" if peer else act["path"] or ""
@@ -87,11 +91,13 @@ def read(folder: Path) -> Trigger:
         if (found := _LINE.fullmatch(line)) and found[1] in KEYS:
             said[found[1]] = found[2].strip()
     missing = {"act", "process"} - set(said)
-    where, needs = (frozenset(said.get(key, default).replace(",", " ").split()) for key, default in (("where", "container"), ("needs", "")))
-    if missing or where - WHERE or needs - NEEDS:
+    where, needs, programs = (
+        frozenset(said.get(key, default).replace(",", " ").split()) for key, default in (("where", "container"), ("needs", ""), ("programs", ""))
+    )
+    if missing or where - WHERE or needs - NEEDS or (programs and where != {"container"}):
         raise ValueError(
             f"{path}: its comment says too little ({', '.join(sorted(missing))}) or something unknown ({', '.join((where - WHERE) | (needs - NEEDS))})"
         )
     kind, _, target = said["act"].partition(" ")
     (rule,) = (entry for entry in yaml.safe_load((folder / "rule.yaml").read_text()) if "rule" in entry)
-    return Trigger(rule["id"], tuple(rule["attack"]), path, where, needs, kind, target.strip(), said["process"])
+    return Trigger(rule["id"], tuple(rule["attack"]), path, where, needs, tuple(sorted(programs)), kind, target.strip(), said["process"])

@@ -17,19 +17,20 @@ class FakeNames:
     """Keeps what the loop asks of it; every event waits until the end."""
 
     def __init__(self):
-        self.fd = 0
-        self.calls, self.events, self.due_ns = [], [], None
+        self.are_told = True
+        self.called, self.events, self.due_ns = [], [], None
+        self.calls = dict
         self.named = lambda workload: workload
         self.handle = self.events.append
         self.next_due_ns = lambda: self.due_ns
-        self.due = lambda: self.calls.append("due")
-        self.close = lambda: self.calls.append("closed")
+        self.due = lambda: self.called.append("due")
+        self.close = lambda: self.called.append("closed")
 
     def start(self, _table, _pipeline, late):
         self.late = late
 
     def finish(self):
-        self.calls.append("finish")
+        self.called.append("finish")
         for event in self.events:
             self.late(event)
 
@@ -52,7 +53,7 @@ def test_in_a_cluster_events_go_by_way_of_their_names(waiting):
     names.due_ns = S + 5
     assert waiting._timeout_s() == pytest.approx(5e-9)
     waiting._due()
-    assert names.calls == ["due"]
+    assert names.called == ["due"]
     names.late(names.events[0])
     assert [finding["late"] for finding in waiting._sink.findings] == [True]
     names.late(None)
@@ -64,4 +65,4 @@ def test_the_end_tells_what_waits_for_names(waiting):
     waiting.kernel.frames = [opened()]
     waiting.close()
     assert told(waiting) == ["cat"]
-    assert waiting.fake_names.calls == ["finish", "closed"]
+    assert waiting.fake_names.called == ["finish", "closed"]

@@ -108,11 +108,13 @@ def test_a_command_line_with_a_mistake_is_one_message(words, capsys):
 def test_what_was_typed_becomes_the_configuration(monkeypatch):
     """Each option reaches its place."""
     monkeypatch.delenv("SCOUT_FEATURES", raising=False)
-    words = "run --rules a --rules b --policy p --output text --containers-only --node n --status-port 9 --status-address ::1 --no-watch --strict --offsets o"
+    words = "run --rules a --rules b --policy p --output text --containers-only --node n --no-watch --strict --offsets o"
+    words += " --status-port 9 --status-address ::1 --status-socket /s"
     config = cli._config(cli._parser().parse_args(words.split()))
     assert (config.rules, config.policy, config.output, config.host_in_scope) == ((Path("a"), Path("b")), Path("p"), "text", False)
     assert (config.node, config.status_port, config.status_address, config.watch) == ("n", 9, "::1", False)
-    assert (config.kernel.strict, config.kernel.offsets) == (True, Path("o"))
+    assert (config.kernel.strict, config.kernel.offsets, config.status_socket) == (True, Path("o"), Path("/s"))
+    assert cli._config(cli._parser().parse_args(["run", "--status-socket", "none"])).status_socket is None
 
 
 def test_the_cluster_is_looked_for_unless_it_is_not_wanted(capsys):

@@ -42,7 +42,7 @@ def test_status_shows_the_worst_first(served, capsys):
     """Each rule with its state and reason, as the running sensor says."""
     port, answers = served
     answers["/rules"] = (200, json.dumps({"R-1": {"status": "active", "reason": ""}, "R-2": {"status": "blind", "reason": "no probe\x1b"}}).encode())
-    assert commands.rules(SimpleNamespace(action="status", status_port=port)) == 0
+    assert commands.rules(SimpleNamespace(action="status", status_port=port, status_socket=None)) == 0
     out = capsys.readouterr().out
     assert out.index("R-2") < out.index("R-1")
     assert "no probe\\x1b" in out
@@ -53,22 +53,15 @@ def test_something_else_on_the_port_is_told_as_such(served, body):
     """Whatever answers there, it is one message."""
     port, answers = served
     answers["/rules"] = (200, body)
-    with pytest.raises(EnvironmentRefusal, match=str(port)):
-        commands.rules(SimpleNamespace(action="status", status_port=port))
+    with pytest.raises(EnvironmentRefusal, match="not this sensor"):
+        commands.rules(SimpleNamespace(action="status", status_port=port, status_socket=None))
 
 
 def test_nobody_on_the_port_is_told_as_such():
     """With how to start it."""
     with pytest.raises(EnvironmentRefusal, match="no sensor answers") as caught:
-        commands.rules(SimpleNamespace(action="status", status_port=1))
+        commands.rules(SimpleNamespace(action="status", status_port=1, status_socket=None))
     assert "--status-port" in caught.value.hint
-
-
-def test_not_ready_is_an_answer(served):
-    """A 503 has a body, and the support archive wants it."""
-    port, answers = served
-    answers["/readyz"] = (503, b'{"ready": false}')
-    assert commands._ask(port, "/readyz") == '{"ready": false}'
 
 
 @pytest.fixture
@@ -141,11 +134,20 @@ def test_the_support_archive_leaves_out_what_cannot_be_had(monkeypatch, tmp_path
         raise EnvironmentRefusal("no /proc here")
 
     monkeypatch.setattr("sensor.doctor.facts.gather", unseen)
-    assert commands.support(tmp_path / "s.tar.gz", port) == 0
+    assert commands.support(SimpleNamespace(file=tmp_path / "s.tar.gz", status_port=port, status_socket=None)) == 0
     out = capsys.readouterr().out
     assert "left out: " in out
     assert "doctor.json" in out
     with tarfile.open(tmp_path / "s.tar.gz") as archive:
         names = {name.rpartition("/")[2] for name in archive.getnames()}
     assert {"ready.json", "counters.txt", "rules.json", "version.json"} <= names
-    assert "doctor.json" not in names
+    assert not {"doctor.json", "configuration.json", "agent.log"} & names
+
+
+def test_without_a_sensor_the_archive_says_what_is_missing(tmp_path, capsys):
+    """One line for each part that only a running one has."""
+    assert commands.support(SimpleNamespace(file=tmp_path / "s.tar.gz", status_port=0, status_socket=tmp_path / "none")) == 0
+    out = capsys.readouterr().out
+    assert [line.split(":")[1].strip() for line in out.splitlines()[1:]] == ["counters.txt", "ready.json", "rules.json", "configuration.json", "agent.log"]
+    with tarfile.open(tmp_path / "s.tar.gz") as archive:
+        assert b"no sensor answers" in archive.extractfile("scout-support/missing.txt").read()

@@ -15,7 +15,7 @@ from sensor.core.config import ClusterConfig
 from sensor.core.counters import Count, Counters
 from sensor.core.errors import UsageError
 from sensor.health.state import Health
-from sensor.naming import PodNames, find_names
+from sensor.naming import NoNames, PodNames, find_names
 from sensor.workloads.bundles import Bundle
 from sensor.workloads.pods import Gone
 from sensor.workloads.podwatch import Mailbox
@@ -138,9 +138,21 @@ def test_the_end_tells_what_waits(named):
 def test_without_a_cluster_there_are_no_names():
     """Not wanted, or nothing that leads to one."""
     about = {"node": "n1", "clock": FakeClock(), "counters": Counters(), "health": Health(), "environment": {}}
-    assert find_names(ClusterConfig(), **about) is None
+    assert not find_names(ClusterConfig(), **about).are_told
     if not SERVICE_ACCOUNT.exists():
-        assert find_names(ClusterConfig(wanted=True), **about) is None
+        assert not find_names(ClusterConfig(wanted=True), **about).are_told
+
+
+def test_where_nobody_tells_nothing_waits():
+    """Events go straight to the pipeline, and the loop has nothing more to do."""
+    told = []
+    names = NoNames()
+    names.start(WorkloadTable(Counters(), named=names.named), SimpleNamespace(handle=told.append), None)
+    names.handle("event")
+    names.due()
+    names.finish()
+    names.close()
+    assert (told, names.calls(), names.next_due_ns()) == (["event"], {}, None)
 
 
 def test_a_kubeconfig_that_cannot_be_used_is_told_before_anything_starts(tmp_path):
@@ -169,7 +181,7 @@ def test_health_tells_while_the_server_is_away_and_when_it_is_back(monkeypatch):
         fake.say_list(item)
         assert recovered.wait(WAIT_S)
         assert (health.degraded(), health.not_alive()) == ({}, {})
-        assert select.select([names.fd], [], [], WAIT_S)[0]
+        assert select.select([*names.calls()], [], [], WAIT_S)[0]
         names.drain()
         assert names.store.find(uid_of(1)).name == "web-5d4f8c7b6-00001"
     finally:

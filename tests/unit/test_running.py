@@ -137,8 +137,8 @@ def agent_of(monkeypatch):
 def test_without_a_file_nothing_is_recorded(monkeypatch):
     """`scout run`."""
     made = agent_of(monkeypatch)
-    assert running.start(RunConfig(), find_data(), "startup", None) == "agent"
-    assert made == [((RunConfig(), find_data(), "startup"), {})]
+    assert running.start(RunConfig(), find_data(), "startup", None, log="log") == "agent"
+    assert made == [((RunConfig(), find_data(), "startup"), {"log": "log"})]
 
 
 def test_a_recording_says_where_it_comes_from(monkeypatch, tmp_path):

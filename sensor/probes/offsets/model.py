@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 MAX_OFFSET = 65_535
 """No structure read here is larger; task_struct is about 10 KiB, with debug options 20."""
 
-_BYTES_1 = frozenset({"task_struct.comm", "unix_address.name", "sock.__sk_common.skc_state"})
+_BYTES_1 = frozenset({"task_struct.comm"})
 _BYTES_2 = frozenset({"sock.__sk_common.skc_family", "sock.__sk_common.skc_dport", "sock.__sk_common.skc_num", "sock.sk_protocol"})
 _BYTES_4 = frozenset(
     {
-        "task_struct.pid", "task_struct.tgid", "task_struct.exit_code", "task_struct.loginuid",
+        "task_struct.tgid", "task_struct.exit_code", "task_struct.loginuid",
         "signal_struct.live", "signal_struct.flags", "signal_struct.group_exit_code", "pid.level", "tty_struct.index",
         "tty_driver.major", "tty_driver.minor_start", "cred.uid", "cred.gid", "cred.euid", "cred.egid",
         "cred.cap_permitted", "cred.cap_effective", "mnt_namespace.ns.inum", "pid_namespace.ns.inum",
-        "user_namespace.ns.inum", "net.ns.inum", "fdtable.max_fds", "file.f_flags", "dentry.d_name.len",
+        "user_namespace.ns.inum", "net.ns.inum", "file.f_flags", "dentry.d_name.len",
         "sock.__sk_common.skc_daddr", "sock.__sk_common.skc_rcv_saddr", "sock.__sk_common.skc_v6_daddr",
-        "sock.__sk_common.skc_v6_rcv_saddr", "unix_address.len", "pid.numbers", "super_block.s_dev",
+        "sock.__sk_common.skc_v6_rcv_saddr", "pid.numbers", "super_block.s_dev",
     }
 )  # fmt: skip
 """Members by their alignment; all others are pointers or longs."""

@@ -33,7 +33,7 @@ def _members(struct: str, *names: str) -> tuple[Wanted, ...]:
 
 
 WANTED: tuple[Wanted, ...] = (
-    *_members("task_struct", "stack", "mm", "pid", "tgid", "real_parent", "group_leader", "cred", "comm"),
+    *_members("task_struct", "stack", "mm", "tgid", "real_parent", "group_leader", "cred", "comm"),
     *_members("task_struct", "fs", "files", "nsproxy", "signal", "cgroups", "exit_code"),
     Wanted("task_struct", ("start_boottime", "real_start_time")),  # renamed in 5.5
     Wanted("task_struct", ("loginuid",), optional=True),  # CONFIG_AUDIT
@@ -46,7 +46,7 @@ WANTED: tuple[Wanted, ...] = (
     *_members("tty_struct", "driver", "index"),
     *_members("tty_driver", "major", "minor_start"),
     *_members("cred", "uid", "gid", "euid", "egid", "cap_permitted", "cap_effective", "user_ns"),
-    *_members("nsproxy", "mnt_ns", "pid_ns_for_children", "net_ns"),
+    *_members("nsproxy", "mnt_ns", "net_ns"),
     *_members("mnt_namespace", "root", "ns.inum"),
     *_members("pid_namespace", "ns.inum"),
     *_members("user_namespace", "ns.inum"),
@@ -54,7 +54,7 @@ WANTED: tuple[Wanted, ...] = (
     *_members("fs_struct", "pwd.mnt", "pwd.dentry"),
     *_members("mm_struct", "exe_file", "arg_start", "arg_end"),
     *_members("files_struct", "fdt"),
-    *_members("fdtable", "fd", "max_fds"),
+    *_members("fdtable", "fd"),
     *_members("file", "f_flags", "f_path.mnt", "f_path.dentry", "f_inode", "private_data"),
     *_members("inode", "i_ino"),
     *_members("dentry", "d_hash.pprev", "d_parent", "d_name.len", "d_name.name"),
@@ -69,19 +69,11 @@ WANTED: tuple[Wanted, ...] = (
     Wanted("kernfs_node", ("parent", "__parent")),  # renamed in 6.15
     *_members("linux_binprm", "filename", "interp", "file"),
     *_members("socket", "sk"),
-    *_members("sock", "__sk_common.skc_family", "__sk_common.skc_state", "__sk_common.skc_dport", "__sk_common.skc_num"),
+    *_members("sock", "__sk_common.skc_family", "__sk_common.skc_dport", "__sk_common.skc_num"),
     *_members("sock", "__sk_common.skc_daddr", "__sk_common.skc_rcv_saddr"),
     Wanted("sock", ("__sk_common.skc_v6_daddr",), optional=True),  # CONFIG_IPV6
     Wanted("sock", ("__sk_common.skc_v6_rcv_saddr",), optional=True),
     Wanted("sock", ("sk_protocol",), optional=True),  # a bit field before 5.6
-    Wanted("unix_sock", ("addr",), optional=True),
-    Wanted("unix_address", ("len",), optional=True),
-    Wanted("unix_address", ("name",), optional=True),
-    Wanted("pt_regs", ("di",), optional=True),  # x86-64
-    Wanted("pt_regs", ("si",), optional=True),
-    Wanted("pt_regs", ("dx",), optional=True),
-    Wanted("pt_regs", ("r10",), optional=True),
-    Wanted("pt_regs", ("orig_ax",), optional=True),
 )
 
 

@@ -119,7 +119,10 @@ def test_a_connect():
     assert (refused["result"], refused["errno"], refused["family"], refused["protocol"], refused["fd"]) == ("failed", "ECONNREFUSED", "inet6", "99", None)
 
 
-@pytest.mark.parametrize(("raw", "path", "abstract"), [(b"/run/x.sock", "/run/x.sock", False), (b"\0name\0", "name\0", True), (b"", "", False)])
+@pytest.mark.parametrize(
+    ("raw", "path", "abstract"),
+    [(b"/run/x.sock\0\0", "/run/x.sock", False), (b"/run/x.sock", "/run/x.sock", False), (b"\0name\0", "name\0", True), (b"", "", False)],
+)
 def test_a_unix_connect(raw, path, abstract):
     """A Unix socket has a path or an abstract name and neither address nor protocol."""
     act = ACTS["connect"](make_event("connect", family=1, protocol=0, unix_path=raw))

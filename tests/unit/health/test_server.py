@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from sensor.core.clock import FakeClock, RealClock
 from sensor.core.counters import Counters
 from sensor.core.errors import RecordingError, UsageError
 from sensor.health import server as module
-from sensor.health.server import Response, StatusServer, status_routes
+from sensor.health.server import Response, StatusServer, listen, local_routes, status_routes
 from sensor.health.state import Health, ProbeStatus, RuleState, RuleStatus
 
 
@@ -30,13 +31,17 @@ def clock():
 @pytest.fixture
 def server(clock):
     """A server that is driven by hand: `_round` is what its thread would do."""
-    made = StatusServer(routes(), clock=clock)
+    made = StatusServer([(listen(), routes())], clock=clock)
     yield made
     made.close()
 
 
+def place(server):
+    return server._listeners[0].getsockname()
+
+
 def connect(server):
-    client = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+    client = socket.create_connection(place(server), timeout=5)
     server._round(1)
     return client
 
@@ -143,17 +148,12 @@ def test_a_client_that_goes_away_is_forgotten(server):
 def test_no_descriptors_is_a_pause_not_a_loop(server, clock, monkeypatch):
     """When accept fails the server waits a moment instead of spinning, then listens again."""
 
-    class Failing:
-        def accept(self):
-            raise OSError(24, "Too many open files")
+    def fail(_listener):
+        raise OSError(24, "Too many open files")
 
-    listener = server._listener
-    client = socket.create_connection(("127.0.0.1", server.port), timeout=5)
-    monkeypatch.setattr(server, "_listener", Failing())
-    server._selector.unregister(listener)
-    server._selector.register(listener, 1)
-    monkeypatch.setattr(server._selector, "unregister", lambda _failing: type(server._selector).unregister(server._selector, listener))
-    server._accept()
+    client = socket.create_connection(place(server), timeout=5)
+    monkeypatch.setattr(socket.socket, "accept", fail)
+    server._round(1)
     monkeypatch.undo()
     assert server._timeout_s() == 1
     clock.advance(10**9)
@@ -171,18 +171,38 @@ def test_without_connections_nothing_wakes_the_thread(server):
 
 def test_a_port_that_is_taken_is_one_clear_message(server):
     """The address and what to do are said."""
-    with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1:{server.port}"):
-        StatusServer({}, clock=FakeClock(), port=server.port)
+    port = place(server)[1]
+    with pytest.raises(UsageError, match=f"cannot listen on 127.0.0.1:{port}"):
+        listen(port=port)
     with pytest.raises(UsageError, match="there is no port 70000"):
-        StatusServer({}, clock=FakeClock(), port=70_000)
+        listen(port=70_000)
+
+
+def test_each_listener_has_its_own_routes(clock):
+    """What is for the socket is not to be had at the port."""
+    server = StatusServer(
+        [(listen(), {"/all": lambda: Response(200, b"a\n")}), (listen(), local_routes(lambda: {"x": Path("/y")}, lambda: "a line\n"))], clock=clock
+    )
+    asked = {}
+    for at, listener in enumerate(server._listeners):
+        for path in (b"/all", b"/configuration", b"/log"):
+            with socket.create_connection(listener.getsockname(), timeout=5) as client:
+                server._round(1)
+                client.sendall(b"GET " + path + b" HTTP/1.1\r\n\r\n")
+                asked[at, path] = answer(server, client)
+    server.close()
+    assert [asked[0, path].split(b" ")[1] for path in (b"/all", b"/configuration", b"/log")] == [b"200", b"404", b"404"]
+    assert [asked[1, path].split(b" ")[1] for path in (b"/all", b"/configuration", b"/log")] == [b"404", b"200", b"200"]
+    assert asked[1, b"/configuration"].endswith(b'{\n "x": "/y"\n}\n')
+    assert asked[1, b"/log"].endswith(b"\r\n\r\na line\n")
 
 
 def test_the_thread_serves_and_stops():
     """Started it answers, closed it lets go of the port."""
-    server = StatusServer(routes(), clock=RealClock())
+    server = StatusServer([(listen(), routes())], clock=RealClock())
     server.start()
     assert server.is_alive()
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+    with socket.create_connection(place(server), timeout=5) as client:
         client.sendall(b"GET /ok HTTP/1.1\r\n\r\n")
         received = b"".join(iter(lambda: client.recv(4096), b""))
     assert received.endswith(b"fine\n")
@@ -194,7 +214,8 @@ def test_the_status_port_tells_the_agent_s_state():
     """Alive, ready (and why not), rules and metrics are what `Health` and `Counters` say at that moment."""
     health = Health()
     counters = Counters()
-    found = status_routes(health, Metrics(counters, health, build={"version": "1"}))
+    metrics = Metrics(counters, health, build={"version": "1"})
+    found = status_routes(health, lambda: metrics)
     assert found["/healthz"]().status == 200
     waiting = found["/readyz"]()
     assert (waiting.status, json.loads(waiting.body)["waiting_for"]) == (503, ["the probes are being loaded"])
@@ -211,6 +232,6 @@ def test_the_status_port_tells_the_agent_s_state():
     assert json.loads(found["/healthz"]().body) == {"alive": False, "stopped": {"drain": "gone"}}
     assert found["/healthz"]().status == 503
     counters.event("open", "common")
-    metrics = found["/metrics"]()
-    assert b'scout_events_total{kind="open",lane="common"} 1.0' in metrics.body
-    assert metrics.content_type.startswith("text/plain")
+    exposed = found["/metrics"]()
+    assert b'scout_events_total{kind="open",lane="common"} 1.0' in exposed.body
+    assert exposed.content_type.startswith("text/plain")

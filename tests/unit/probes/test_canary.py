@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import os
-import socket
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from sensor.events.common import Lane
 from sensor.events.dimensions import Clause, Dimension
-from sensor.probes import canary
+from sensor.probes import canary, canary_acts
 from sensor.probes.canary import Canaries, with_canaries
 
 ALL = ("open", "connect", "exec", "exit")
@@ -100,19 +98,21 @@ def test_their_bits_stand_behind_the_rules(canaries):
     assert with_canaries({}, canaries, "exit") == ((), 0)
 
 
-def test_the_acts_are_done(canaries, monkeypatch):
-    """Two reads, two connects to loopback, two programs with the canaries' names."""
-    read, connected, spawned = [], [], []
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or b"")
-    monkeypatch.setattr(socket.socket, "connect_ex", lambda _sock, peer: connected.append(peer) or 0)
-    monkeypatch.setattr(os, "posix_spawn", lambda path, arguments, _environment: spawned.append((path.name, arguments[0])) or 1)
-    monkeypatch.setattr(os, "waitpid", lambda pid, _options: (pid, 0))
+def test_the_acts_are_done_and_what_is_known_of_them_is_kept(canaries, monkeypatch):
+    """Two files, two connects to loopback, of which one is a datagram socket's, two programs with the canaries' names."""
+    monkeypatch.setattr(canary_acts, "open_file", lambda path: {"path": path.name})
+    monkeypatch.setattr(canary_acts, "connect", lambda address, port, datagram: {"daddr": address, "dport": port, "datagram": datagram})
+    monkeypatch.setattr(canary_acts, "execute", lambda path, arguments: {"asked": path.name, "cmdline": arguments})
     canaries.act()
-    names = [canaries._names[lane] for lane in (Lane.RESERVED, Lane.COMMON)]
-    assert read == [f"f{name}" for name in names]
-    assert spawned == [(name, name) for name in names]
-    assert len({peer for peer, _ in connected}) == 2
-    assert all(peer.startswith("127.") for peer, _ in connected)
+    facts = {(kind, lane): canaries.facts(event(kind, lane, canaries)) for kind in ("open", "connect", "exec") for lane in Lane}
+    for lane in Lane:
+        name = canaries._names[lane]
+        assert facts["open", lane] == {"path": f"f{name}"}
+        assert facts["exec", lane] == {"asked": name, "cmdline": [name]}
+        assert facts["connect", lane]["daddr"].startswith("127.")
+    assert facts["connect", Lane.RESERVED]["daddr"] != facts["connect", Lane.COMMON]["daddr"]
+    assert [facts["connect", lane]["datagram"] for lane in (Lane.RESERVED, Lane.COMMON)] == [False, True]
+    assert canaries.facts(event("exit", Lane.COMMON, canaries)) == {}
 
 
 def test_two_agents_do_not_share_names(canaries):

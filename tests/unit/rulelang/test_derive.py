@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
 from sensor.events.dimensions import Dimension, Outcome, PathPattern, Profile
@@ -41,13 +43,39 @@ def of(text, kind="open"):
         ("fd.sport = 80", "connect", {"family": (False, {2, 10}), "port": (False, {80})}, True),
         ("not fd.sport in (0, 80)", "connect", {"port": (True, {80})}, False),
         ("fd.port = 80", "connect", {"family": (False, {2, 10})}, False),
+        ("user.uid = 0", "open", {"uid": (False, {0})}, True),
+        ("user.uid != 0", "exec", {"uid": (True, {0})}, True),
+        ("not user.uid in (0, 1000)", "open", {"uid": (True, {0, 1000})}, True),
+        ("user.uid > 0", "connect", {"uid": (True, {0})}, True),
+        ("user.uid < 2", "open", {"uid": (False, {0, 1})}, True),
+        ("user.uid >= 1000", "open", {}, False),
+        ("user.uid = 99999999999", "open", {"uid": (False, set())}, True),
+        ("user.uid != 99999999999", "open", {}, True),
+        ("group.gid = 0", "open", {}, False),
+        ("fd.ip = 10.0.0.1", "connect", {"family": (False, {2, 10})}, False),
+        ("fd.rip = 10.0.0.1", "connect", {"family": (False, {2}), "address": (False, {ip_network("10.0.0.1")})}, True),
         ("fd.filename = shadow", "open", {"leaf": (False, {b"shadow"})}, True),
         ("not fd.filename = shadow", "open", {"leaf": (True, {b"shadow"})}, True),
         ("fd.filename = " + "n" * 32, "open", {}, False),
         ("fd.nameraw contains /../", "open", {"dotdot": (False, {1})}, False),
         ("fd.nameraw contains ../", "open", {}, False),
-        ("fd.name = /etc/x", "connect", {}, False),
-        ("proc.exepath = /opt/x", "open", {}, False),
+        ("fd.name = /etc/x", "connect", {"family": (False, {1})}, False),
+        ("fd.name startswith /run/", "connect", {"family": (False, {1})}, False),
+        ("fd.name in (/run/x, @x)", "connect", {}, False),
+        ("not fd.name = /run/x", "connect", {}, False),
+        ("fd.name endswith /x", "connect", {}, False),
+        ("proc.is_exe_from_memfd = true", "exec", {"path": (False, {PathPattern(b"/memfd:", exact=False)})}, False),
+        ("proc.is_exe_from_memfd = false", "exec", {}, False),
+        ("proc.is_exe_from_memfd = true", "open", {}, False),
+        ("proc.exepath = /opt/x", "open", {"exe": (False, {b"x"})}, False),
+        ("proc.exepath in (/opt/x, /opt/y)", "connect", {"exe": (False, {b"x", b"y"})}, False),
+        ("proc.exepath endswith /x", "open", {"exe": (False, {b"x"})}, False),
+        ("proc.exepath endswith x", "open", {}, False),
+        ("proc.exepath glob /opt/*/x", "open", {"exe": (False, {b"x"})}, False),
+        ("proc.exepath glob /opt/x*", "open", {}, False),
+        ("proc.exepath startswith /opt/", "open", {}, False),
+        ("not proc.exepath = /opt/x", "open", {}, False),
+        ("proc.exepath != /opt/x", "open", {}, False),
     ],
 )
 def test_what_a_test_implies(text, kind, sets, exact):

@@ -14,22 +14,40 @@ def test_an_open():
     """Every dimension of an open has its value."""
     values = dimension_values(make_event("open", path="/etc/shadow", open_flags=os.O_RDWR | os.O_CREAT, comm="x", container=True))
     assert {dimension.value: value for dimension, value in values.items()} == {
-        "outcome": Outcome.SUCCEEDED, "access": 2, "creation": 1, "dotdot": 0, "tty": 0, "leaf": b"shadow", "profile": Profile.CONTAINER, "comm": b"x",
-        "pcomm": b"bash", "directory": b"etc", "path": b"/etc/shadow",
+        "outcome": Outcome.SUCCEEDED, "access": 2, "creation": 1, "dotdot": 0, "tty": 0, "leaf": b"shadow", "profile": Profile.CONTAINER, "uid": 1000,
+        "comm": b"x", "pcomm": b"bash", "exe": b"cat", "directory": b"etc", "path": b"/etc/shadow",
     }  # fmt: skip
 
 
 def test_what_is_unknown():
-    """Cut, detached, long, failed and not yet known values keep every clause."""
+    """Cut, failed and not yet known values keep every clause."""
     assert dimension_values(make_event("open", path="/x/y", flags=int(FrameFlag.PATH_CUT)))[Dimension.PATH] is UNKNOWN
     assert dimension_values(make_event("open", path="/x/y", flags=int(FrameFlag.PATH_CUT)))[Dimension.LEAF] == b"y"
-    assert dimension_values(make_event("open", path="memfd:x", flags=int(FrameFlag.PATH_DETACHED)))[Dimension.LEAF] is UNKNOWN
-    assert dimension_values(make_event("open", path="/x/" + "y" * 32))[Dimension.LEAF] is UNKNOWN
+    assert dimension_values(make_event("open", path="/x", flags=int(FrameFlag.PATH_CUT)))[Dimension.DIRECTORY] is UNKNOWN
     failed = dimension_values(make_event("open", ret=-2, path="", asked="/etc/x"))
     assert (failed[Dimension.LEAF], failed[Dimension.PATH]) == (UNKNOWN, b"/etc/x")
     assert dimension_values(make_event("open", ret=-2, path="", asked="x"))[Dimension.PATH] is UNKNOWN
     assert dimension_values(make_event("open", workload=make_workload(Profile.UNKNOWN)))[Dimension.PROFILE] is UNKNOWN
-    assert dimension_values(make_event("connect", family=1))[Dimension.ADDRESS] is UNKNOWN
+
+
+def test_names_that_are_no_constant():
+    """A pseudo file has the name that its text spells, a root and a pipe an empty one, and a long name is none of the constants."""
+
+    def names(path, **more):
+        values = dimension_values(make_event("open", path=path, **more))
+        return values[Dimension.DIRECTORY], values[Dimension.LEAF]
+
+    assert names("/memfd:x", flags=int(FrameFlag.PATH_DETACHED)) == (b"/", b"memfd:x")
+    assert names("/") == (b"/", b"")
+    assert names("/shadow") == (b"/", b"shadow")
+    assert names("/x/" + "y" * 32) == (b"x", b"y" * 32)
+
+
+def test_what_an_act_does_not_have():
+    """A Unix socket has neither port nor address: what asks for one is dropped, what excludes some is kept."""
+    values = dimension_values(make_event("connect", family=1))
+    assert not satisfied(Constraint(Dimension.PORT, (9,)), values[Dimension.PORT])
+    assert satisfied(Constraint(Dimension.ADDRESS, (ip_network("10.0.0.0/8"),), negated=True), values[Dimension.ADDRESS])
 
 
 def test_a_mapped_peer_has_two_families():

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from sensor.events.common import FrameFlag
@@ -41,6 +39,8 @@ def test_connections_have_a_tuple():
     assert g.fd_name(make_event("connect")) == b"192.0.2.1:40000->192.0.2.7:443"
     assert g.fd_name(make_event("connect", family=10, saddr="::1", daddr="2001:db8::1")) == b"::1:40000->2001:db8::1:443"
     assert g.fd_name(make_event("connect", family=1, unix_path=b"\0x")) == b"@x"
+    assert g.fd_name(make_event("connect", family=1, unix_path=b"/run/x\0\0")) == b"/run/x"
+    assert g.fd_name(make_event("connect", family=1, unix_path=b"")) is None
     assert g.peer_port(make_event("connect", family=1)) is None
 
 
@@ -68,19 +68,6 @@ def test_ancestors():
     assert [g.ancestor_name(n)(event) for n in range(4)] == [b"a", b"b", b"c", None]
     assert g.ancestor_id(2)(event) == 1
     assert g.ancestor_names(make_event("open", ancestors=())) is None
-
-
-def test_flags_have_names():
-    """The access mode first, then the others."""
-    event = make_event("open", open_flags=os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
-    assert g.flag_names(event) == b"O_RDWR|O_CREAT|O_CLOEXEC"
-
-
-def test_o_path_is_neither_reading_nor_writing():
-    """A descriptor that only names the file."""
-    event = make_event("open", open_flags=g.O_PATH)
-    assert not g.is_open_read(event)
-    assert not g.is_open_write(event)
 
 
 def test_containers():

@@ -52,6 +52,12 @@ def test_cut_values_show_their_end():
     assert rendered("%fd.name", make_event("open", path=b"x/y", flags=int(FrameFlag.PATH_CUT))) == "…x/y"
 
 
+def test_flags_that_are_not_sure_are_marked():
+    """As they were found, with a question mark."""
+    event = make_event("open", open_flags=0o1001, flags=int(FrameFlag.CREATION_UNSURE))
+    assert rendered("%evt.arg.flags %evt.arg.mode", event) == "O_WRONLY|O_TRUNC? <NA>"
+
+
 def test_unknown_fields_are_mistakes_and_unfilled_ones_warnings():
     """At their place in the template."""
     report = Report()

@@ -7,7 +7,7 @@ import pytest
 
 from sensor.core.errors import DocumentError
 from sensor.ruleset.load import load
-from sensor.ruleset.lock import differences, lock_text, read_lock
+from sensor.ruleset.lock import differences, lock_text, main, read_lock
 from tests.unit.ruleset.documents import loaded, rule
 
 RULES = Path(__file__).parents[3] / "rules"
@@ -61,7 +61,7 @@ def test_ids_are_permanent(lock):
 def test_a_new_rule_is_added(lock):
     """Told until the lock is written."""
     both = loaded("- {list: l, items: [a]}\n" + rule("proc.name in (l)", more="  id: SC-1\n") + rule("proc.name = b", name="new", more="  id: SC-2\n"))
-    assert [one.hint for one in differences(both, lock)] == ["write the lock anew"]
+    assert [one.hint for one in differences(both, lock)] == ["run `python -m sensor.ruleset.lock`"]
     assert set(read_lock_of(lock_text(both, lock))) == {"SC-1", "SC-2"}
 
 
@@ -70,3 +70,10 @@ def test_a_broken_lock_is_refused(tmp_path):
     (tmp_path / "lock.json").write_text("[]")
     with pytest.raises(DocumentError, match=r"lock\.json"):
         read_lock(tmp_path / "lock.json")
+
+
+def test_the_lock_is_written_anew(tmp_path):
+    """A new rule gets its line, and then nothing differs."""
+    (tmp_path / "rule.yaml").write_text(rule("evt.type = execve", more="  id: SC-1\n"))
+    main(tmp_path)
+    assert differences(load([tmp_path]), read_lock(tmp_path / "lock.json")) == []

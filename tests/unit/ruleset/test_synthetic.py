@@ -13,6 +13,7 @@ from sensor.ruleset.synthetic import UnsettableFieldError, event_of
     [
         ("openat", {"fd.name": "/etc/x", "proc.name": "cat", "proc.pname": "sh", "proc.exepath": "/bin/cat", "evt.arg.flags": "O_RDWR|O_CREAT", "fd.num": "7"}),
         ("creat", {"evt.is_open_write": "true", "user.uid": "5", "user.loginuid": "-1", "group.gid": "6", "proc.cwd": "/x/"}),
+        ("connect", {"fd.typechar": "u", "fd.name": "/run/x.sock", "evt.failed": "false"}),
         ("openat2", {"evt.res": "ENOENT", "fd.nameraw": "../x", "proc.aname[3]": "init", "proc.apid[2]": "77", "container.id": "0123456789ab"}),
         ("execve", {"proc.name": "cat", "proc.args": "-n x", "proc.tty": "5", "container.id": "host", "proc.is_exe_from_memfd": "true", "evt.failed": "true"}),
         ("connect", {"fd.sip": "10.0.0.1", "fd.sport": "80", "fd.cip": "10.0.0.2", "fd.lport": "5", "fd.l4proto": "udp", "thread.cap_effective": "CAP_CHOWN"}),

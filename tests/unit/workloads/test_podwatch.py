@@ -120,12 +120,15 @@ def test_versions_that_expire_without_end_are_waited_for(watching):
 
 
 def test_a_connection_that_breaks_is_taken_up_where_it_was(watching):
-    """After a wait, with nothing listed again, and with the reason and the age of what is known."""
-    watching.step([change("ADDED", 3), 100, ApiError("reset")], lists=[("50", [])])
-    assert watching.told == ["", "reset; what is known is 100 s old"]
+    """After a wait, with nothing listed again. When it cannot be, that is told, with the reason and the age of what is known."""
+    assert watching.step([change("ADDED", 3), 100, ApiError("reset")], lists=[("50", [])]) == 0.5
+    assert watching.told == [""], "connections end all the time"
+    assert watching.step([ApiError("refused")]) == 1.0
+    assert watching.told == ["", "refused; what is known is 100 s old"]
     watching.step([change("ADDED", 4), 290])
-    assert watching.source.asked == ["cached", "50", "103"]
+    assert watching.source.asked == ["cached", "50", "103", "103"]
     assert watching.told[-1] == ""
+    assert watching.counters.value(Count.PODS_UNREACHABLE) == 2
 
 
 def test_waits_double_up_to_a_bound_and_start_anew_after_a_sound_watch(watching):

@@ -7,7 +7,7 @@ from sensor.core.errors import OffsetsUnknown
 from sensor.probes.offsets.model import Answer, Offsets, alignment_of, check, label
 from sensor.probes.offsets.wanted import WANTED, Wanted
 
-PID, COMM, LOGINUID = Wanted("task_struct", ("pid",)), Wanted("task_struct", ("comm",)), Wanted("task_struct", ("loginuid",), optional=True)
+TGID, COMM, LOGINUID = Wanted("task_struct", ("tgid",)), Wanted("task_struct", ("comm",)), Wanted("task_struct", ("loginuid",), optional=True)
 
 
 def answer(**members):
@@ -17,31 +17,31 @@ def answer(**members):
 
 def test_a_good_answer_becomes_macros_in_the_wanted_order():
     """The macro is what the C side asks for; a missing optional member is left out."""
-    assert check(answer(comm=17, pid=4), [PID, COMM, LOGINUID]) == {"task_struct__pid": 4, "task_struct__comm": 17}
+    assert check(answer(comm=17, tgid=4), [TGID, COMM, LOGINUID]) == {"task_struct__tgid": 4, "task_struct__comm": 17}
 
 
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        ({"comm": 16}, "task_struct.pid is missing"),
-        ({"comm": 16, "pid": -4}, "task_struct.pid = -4 is no offset"),
-        ({"comm": 16, "pid": 65_536}, "task_struct.pid = 65536 is no offset"),
-        ({"comm": 16, "pid": True}, "task_struct.pid = True is no offset"),
-        ({"comm": 16, "pid": 6}, "task_struct.pid = 6 is not a multiple of 4"),
-        ({"comm": 16, "pid": 16}, "task_struct.comm and task_struct.pid are both 16"),
+        ({"comm": 16}, "task_struct.tgid is missing"),
+        ({"comm": 16, "tgid": -4}, "task_struct.tgid = -4 is no offset"),
+        ({"comm": 16, "tgid": 65_536}, "task_struct.tgid = 65536 is no offset"),
+        ({"comm": 16, "tgid": True}, "task_struct.tgid = True is no offset"),
+        ({"comm": 16, "tgid": 6}, "task_struct.tgid = 6 is not a multiple of 4"),
+        ({"comm": 16, "tgid": 16}, "task_struct.comm and task_struct.tgid are both 16"),
     ],
 )
 def test_an_answer_that_cannot_be_is_refused_by_the_members_name(members, said):
     """Never a garbage value: the refusal names structure and member."""
     with pytest.raises(OffsetsUnknown) as caught:
-        check(Answer(source="test:x", members={f"task_struct.{k}": v for k, v in sorted(members.items(), reverse=True)}), [PID, COMM])
+        check(Answer(source="test:x", members={f"task_struct.{k}": v for k, v in sorted(members.items(), reverse=True)}), [TGID, COMM])
     assert set(said.split()) <= set(str(caught.value).split())
 
 
 def test_all_problems_are_told_at_once():
     """Two missing members are two names in one message."""
-    with pytest.raises(OffsetsUnknown, match=r"task_struct\.pid is missing; task_struct\.comm is missing"):
-        check(answer(), [PID, COMM])
+    with pytest.raises(OffsetsUnknown, match=r"task_struct\.tgid is missing; task_struct\.comm is missing"):
+        check(answer(), [TGID, COMM])
 
 
 def test_one_of_the_two_places_of_a_pid_must_be_known():
