@@ -173,6 +173,7 @@ class Agent:
             rules_hash=self.ruleset.hash,
             configuration=self.configuration,
             log=log,
+            workloads=self._names.listing,
         )
 
     def configuration(self) -> dict[str, object]:

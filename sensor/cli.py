@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     status = actions.add_parser("status", help="what each rule can see on this node, asked of the running sensor", epilog=EXIT_CODES)
     _asked(status)
     status.set_defaults(run=_rules)
+    ps = add("ps", "list the containers as the running sensor sees them", _ps)
+    _socket_option(ps, "ask the running sensor there (default: %(default)s)")
+    ps.add_argument("--json", action="store_true", help="for machines; with pods' sandboxes")
     doctor = add("doctor", "tell what this node offers, what scout will use, and what is missing", _doctor)
     doctor.add_argument("--json", action="store_true", help="for machines")
     version = add("version", "tell what is installed: build, rules, probes", _version)
@@ -208,6 +211,12 @@ def _rules(options: argparse.Namespace) -> int:
     from sensor.commands import rules  # noqa: PLC0415
 
     return rules(options)
+
+
+def _ps(options: argparse.Namespace) -> int:
+    from sensor.commands import ps  # noqa: PLC0415
+
+    return ps(options.status_socket, as_json=options.json)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that tell or get ready: rules, doctor, version, support, offsets, prepare. Each returns the process's exit code."""
+"""The commands that tell or get ready: rules, ps, doctor, version, support, offsets, prepare. Each returns the process's exit code."""
 
 from __future__ import annotations
 
@@ -65,6 +65,20 @@ def _status(ask: Ask) -> int:
 
 def _asker(options: argparse.Namespace) -> Ask:
     return at_port(options.status_port) if options.status_port else at_socket(options.status_socket)
+
+
+def ps(socket: Path, *, as_json: bool) -> int:
+    """List the containers that the sensor knows."""
+    from sensor.workloads.listing import render  # noqa: PLC0415  # only here
+
+    answer = at_socket(socket)("/workloads")
+    try:
+        rows = json.loads(answer)
+        text = render(rows)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise EnvironmentRefusal("what answers there is not this sensor", hint="name the socket that scout run was given") from error
+    sys.stdout.write(json.dumps(rows, indent=1) + "\n" if as_json else text)
+    return 0
 
 
 def doctor(*, as_json: bool) -> int:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sensor.adapters.kubeconfig import find_access
 from sensor.core.log import logger
 from sensor.workloads.bundles import BundleReader
+from sensor.workloads.listing import listing
 from sensor.workloads.pods import PodStore
 from sensor.workloads.waiting import WaitingRoom
 
@@ -93,6 +94,9 @@ class Names(Protocol):
     def next_due_ns(self) -> int | None:
         """When `due` has something to do, on the monotonic clock."""
 
+    def listing(self) -> list[dict[str, Any]]:
+        """The workloads as they are known (`workloads.listing`). Any thread."""
+
     def finish(self) -> None:
         """Send what waits: the end of the run."""
 
@@ -106,8 +110,9 @@ class NoNames:
     are_told = False
     named = None
 
-    def start(self, _table: WorkloadTable, pipeline: Pipeline, _late: Callable[[Any], None]) -> None:
+    def start(self, table: WorkloadTable, pipeline: Pipeline, _late: Callable[[Any], None]) -> None:
         """See `Names`."""
+        self._table = table
         self._pipeline = pipeline
 
     def calls(self) -> dict[int, Callable[[], object]]:
@@ -121,6 +126,10 @@ class NoNames:
     def next_due_ns(self) -> int | None:
         """See `Names`."""
         return None
+
+    def listing(self) -> list[dict[str, Any]]:
+        """See `Names`."""
+        return listing(self._table.known(), ())
 
     def due(self) -> None:
         """See `Names`."""
@@ -183,6 +192,10 @@ class PodNames:
     def next_due_ns(self) -> int | None:
         """See `Names`."""
         return self._room.next_due_ns()
+
+    def listing(self) -> list[dict[str, Any]]:
+        """See `Names`."""
+        return listing(self._table.known(), self.store.pods())
 
     def finish(self) -> None:
         """See `Names`."""

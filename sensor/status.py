@@ -40,6 +40,7 @@ class Status:
         rules_hash: of the rules at start, for the metrics.
         configuration: what the sensor was told and runs with; called in the server's thread.
         log: its log's last lines; called likewise.
+        workloads: the containers that it knows; called likewise.
 
     Raises:
         UsageError: the port cannot be listened on.
@@ -55,6 +56,7 @@ class Status:
         rules_hash: str,
         configuration: Callable[[], object],
         log: Callable[[], str],
+        workloads: Callable[[], object],
     ) -> None:
         @cache
         def metrics() -> Metrics:
@@ -74,7 +76,7 @@ class Status:
             except UsageError as error:
                 logger("status").warning("no status socket: scout support and scout rules status cannot ask this sensor", why=str(error))
             else:
-                listeners.append((self._local.socket, {**routes, **local_routes(configuration, log)}))
+                listeners.append((self._local.socket, {**routes, **local_routes(configuration, log, workloads)}))
         if listeners:
             self._server = StatusServer(listeners, clock=clock)
             self._server.start()

@@ -252,10 +252,11 @@ def status_routes(health: Health, metrics: Callable[[], Metrics]) -> dict[str, C
     return {"/metrics": exposition, "/healthz": alive, "/readyz": ready, "/rules": rules}
 
 
-def local_routes(configuration: Callable[[], object], log: Callable[[], str]) -> dict[str, Callable[[], Response]]:
-    """What is for the sensor's own user alone: what it was told, and its log."""
+def local_routes(configuration: Callable[[], object], log: Callable[[], str], workloads: Callable[[], object]) -> dict[str, Callable[[], Response]]:
+    """What is for the sensor's own user alone: what it was told, its log, and what runs here."""
     return {
         "/configuration": lambda: _json(200, configuration()),
+        "/workloads": lambda: _json(200, workloads()),
         "/log": lambda: Response(200, log().encode("utf-8", "backslashreplace")),
     }
 

@@ -138,7 +138,7 @@ class PodStore:
         return len(self._pods)
 
     def pods(self) -> tuple[Pod, ...]:
-        """Those that are there."""
+        """Those that are there. Any thread."""
         return tuple(self._pods.values())
 
     def find(self, uid: str) -> Pod | None:

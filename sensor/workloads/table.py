@@ -127,6 +127,10 @@ class WorkloadTable:
         if self._entries.pop(cgroup_id, None) is not None and self._learned is not None:
             self._learned(cgroup_id, Profile.UNKNOWN)
 
+    def known(self) -> tuple[Workload, ...]:
+        """The workload of each cgroup. Any thread."""
+        return tuple(entry.workload for entry in tuple(self._entries.values()))
+
     def paths(self) -> Iterator[tuple[int, bytes]]:
         """Yield (cgroup id, whole path) of what is known, oldest first: what a recording starts with."""
         return iter([(cgroup_id, entry.path) for cgroup_id, entry in self._entries.items() if entry.path])

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from sensor.workloads import cgroups
-from tests.bpf.agent import MARK_NAME, RULES, Agent
+from tests.bpf.agent import MARK_NAME, RULES, Agent, scout
 from tests.bpf.live import fewer
 from tests.unit.fake_api_server import FakeApiServer
 from tests.unit.pods_factory import NODE, id_of, pod_object, uid_of
@@ -73,7 +73,7 @@ def test_an_act_has_its_pods_name_and_never_anothers(server, words, tmp_path, dr
     server.say_changes(news, ("ADDED", pod_object(2)), end)
     procs = {number: make_container(number) for number in (1, 2, 3, 4)}
     try:
-        with Agent(*words) as agent:
+        with Agent(*words, "--status-socket", tmp_path / "socket") as agent:
             agent.ready()
             agent.wait(lambda: b"told the pods" in agent.err, "the list of pods")
 
@@ -89,6 +89,7 @@ def test_an_act_has_its_pods_name_and_never_anothers(server, words, tmp_path, dr
             act(3)
             agent.fence()
             again = agent.of("TEST-POD")
+            listed = scout("ps", "--status-socket", tmp_path / "socket").stdout.splitlines()
             assert agent.end() == 0
     finally:
         news.set()
@@ -101,6 +102,8 @@ def test_an_act_has_its_pods_name_and_never_anothers(server, words, tmp_path, dr
     assert found[3]["pod"] == {"name": None, "uid": uid_of(3), "labels": None, "owner": None}
     assert found[1]["container"]["name"] == "app"
     assert found[1]["output"] == "opened by shop/web-5d4f8c7b6-00001 web docker.io/example/web"
+    for row in (("shop", "web-5d4f8c7b6-00001", "app"), ("-", uid_of(3), "-")):
+        assert any(tuple(line.split()[:3]) == row for line in listed), listed
     assert "pod4" not in {one["process"]["name"] for one in again}, "another namespace's pod is not what the rule is about"
     assert [one["late"] for one in again if one["process"]["name"] == "pod3"] == [True, False], "a container is waited for once"
 

@@ -20,6 +20,7 @@ class FakeNames:
         self.are_told = True
         self.called, self.events, self.due_ns = [], [], None
         self.calls = dict
+        self.listing = list
         self.named = lambda workload: workload
         self.handle = self.events.append
         self.next_due_ns = lambda: self.due_ns

@@ -5,12 +5,16 @@ import http.server
 import json
 import tarfile
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from sensor import commands
 from sensor.core.errors import EnvironmentRefusal, OffsetsUnknown, UsageError
+from sensor.workloads.containers import identify
+from sensor.workloads.listing import listing
+from tests.unit.pods_factory import cgroup_path, make_pod, uid_of
 from tests.unit.ruleset.documents import rule
 
 
@@ -62,6 +66,20 @@ def test_nobody_on_the_port_is_told_as_such():
     with pytest.raises(EnvironmentRefusal, match="no sensor answers") as caught:
         commands.rules(SimpleNamespace(action="status", status_port=1, status_socket=None))
     assert "--status-port" in caught.value.hint
+
+
+def test_ps_lists_what_the_sensor_knows(monkeypatch, capsys):
+    """As a table, or as it came; what does not answer like a sensor is told as such."""
+    rows = listing([identify(cgroup_path(1))], [make_pod(2)])
+    answers = {"/workloads": json.dumps(rows)}
+    monkeypatch.setattr(commands, "at_socket", lambda _path: answers.__getitem__)
+    assert commands.ps(Path("s"), as_json=False) == 0
+    assert [line.split()[:3] for line in capsys.readouterr().out.splitlines()[1:]] == [["-", uid_of(1), "-"], ["shop", "web-2", "app"]]
+    assert commands.ps(Path("s"), as_json=True) == 0
+    assert json.loads(capsys.readouterr().out) == rows
+    for answers["/workloads"] in ("hello", "[1]", "[{}]", "5", "null"):
+        with pytest.raises(EnvironmentRefusal, match="not this sensor"):
+            commands.ps(Path("s"), as_json=False)
 
 
 @pytest.fixture

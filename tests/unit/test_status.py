@@ -25,6 +25,7 @@ def started(config, health=None):
         rules_hash="h",
         configuration=lambda: {"told": config},
         log=lambda: "a line\n",
+        workloads=lambda: [{"id": "c"}],
     )
 
 
@@ -36,7 +37,7 @@ def free_port():
 
 
 def test_the_socket_tells_all_and_the_port_what_is_for_everybody(tmp_path):
-    """Metrics are made at the first question; configuration and log are the socket's."""
+    """Metrics are made at the first question; configuration, log and workloads are the socket's."""
     path, port, health = tmp_path / "scout" / "s", free_port(), Health()
     status = started(RunConfig(status_port=port, status_socket=path), health)
     assert health.not_alive() == {}
@@ -45,6 +46,8 @@ def test_the_socket_tells_all_and_the_port_what_is_for_everybody(tmp_path):
     assert local("/metrics") == everybody("/metrics")
     assert json.loads(local("/configuration"))["told"]
     assert local("/log") == "a line\n"
+    assert json.loads(local("/workloads")) == [{"id": "c"}]
+    assert everybody("/workloads").startswith("there is ")
     assert everybody("/log").startswith("there is ")
     assert everybody("/configuration").startswith("there is ")
     status.close()

@@ -181,11 +181,12 @@ def test_a_port_that_is_taken_is_one_clear_message(server):
 def test_each_listener_has_its_own_routes(clock):
     """What is for the socket is not to be had at the port."""
     server = StatusServer(
-        [(listen(), {"/all": lambda: Response(200, b"a\n")}), (listen(), local_routes(lambda: {"x": Path("/y")}, lambda: "a line\n"))], clock=clock
+        [(listen(), {"/all": lambda: Response(200, b"a\n")}), (listen(), local_routes(lambda: {"x": Path("/y")}, lambda: "a line\n", lambda: [{"id": "c"}]))],
+        clock=clock,
     )
     asked = {}
     for at, listener in enumerate(server._listeners):
-        for path in (b"/all", b"/configuration", b"/log"):
+        for path in (b"/all", b"/configuration", b"/log", b"/workloads"):
             with socket.create_connection(listener.getsockname(), timeout=5) as client:
                 server._round(1)
                 client.sendall(b"GET " + path + b" HTTP/1.1\r\n\r\n")
