@@ -28,6 +28,9 @@ OF_A_PATH = frozenset({Dimension.LEAF, Dimension.DIRECTORY, Dimension.PATH})
 MAX_PAIRS = 4096
 """Most comparisons of two pattern sets; beyond it one of the two is kept as it is."""
 
+MAX_COMPARED = 256
+"""Most terms of which each is held against each; of more, the many that will be widened into few, what contains what is not asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
@@ -130,16 +133,23 @@ def merge_alike(terms: list[Term]) -> list[Term]:
     """Return *terms* with those joined that differ in one dimension (or in the path's three), which loses nothing."""
     groups = [OF_A_PATH, *({dimension} for dimension in Dimension if dimension not in OF_A_PATH)]
     for group in groups:
-        buckets: dict[Any, Term] = {}
+        buckets: dict[Any, list[Term]] = {}
         for term in terms:
             rest = frozenset((dimension, one) for dimension, one in term.sets.items() if dimension not in group)
             inside = tuple(sorted((dimension.value, term.sets[dimension][0]) for dimension in group if dimension in term.sets))
             key = (rest, inside)
-            buckets[key] = either(buckets[key], term) if key in buckets else term
-        terms = list(buckets.values())
-    if len(terms) > 1:
+            buckets.setdefault(key, []).append(term)
+        terms = [_union(alike) for alike in buckets.values()]
+    if 1 < len(terms) <= MAX_COMPARED:
         terms = [term for at, term in enumerate(terms) if not any(_covered(term, at, other, by) for by, other in enumerate(terms))]
     return terms
+
+
+def _union(terms: list[Term]) -> Term:
+    """Join *terms* two by two: one after the other, each step would copy all that came before."""
+    while len(terms) > 1:
+        terms = [either(terms[at], terms[at + 1]) if at + 1 < len(terms) else terms[at] for at in range(0, len(terms), 2)]
+    return terms[0]
 
 
 def _covered(term: Term, at: int, other: Term, by: int) -> bool:
