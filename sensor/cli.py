@@ -119,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     ps = add("ps", "list the containers as the running sensor sees them", _ps)
     _socket_option(ps, "ask the running sensor there (default: %(default)s)")
     ps.add_argument("--json", action="store_true", help="for machines; with pods' sandboxes")
+    ps.add_argument("--watch", action="store_true", help="again every two seconds, until Ctrl-C; with --json a line each time")
     doctor = add("doctor", "tell what this node offers, what scout will use, and what is missing", _doctor)
     doctor.add_argument("--json", action="store_true", help="for machines")
     version = add("version", "tell what is installed: build, rules, probes", _version)
@@ -216,7 +217,7 @@ def _rules(options: argparse.Namespace) -> int:
 def _ps(options: argparse.Namespace) -> int:
     from sensor.commands import ps  # noqa: PLC0415
 
-    return ps(options.status_socket, as_json=options.json)
+    return ps(options.status_socket, as_json=options.json, watch=options.watch)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,14 @@ from sensor.version import own_version
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
     from pathlib import Path
 
     from sensor.ask import Ask
     from sensor.core.config import KernelConfig
+
+_WATCH_S = 2.0
+_CLEAR = "\x1b[H\x1b[2J"  # ECMA-48: CUP, ED
 
 
 def rules(options: argparse.Namespace) -> int:
@@ -67,18 +72,23 @@ def _asker(options: argparse.Namespace) -> Ask:
     return at_port(options.status_port) if options.status_port else at_socket(options.status_socket)
 
 
-def ps(socket: Path, *, as_json: bool) -> int:
-    """List the containers that the sensor knows."""
+def ps(socket: Path, *, as_json: bool, watch: bool = False, wait: Callable[[float], bool] | None = None) -> int:
+    """List the containers that the sensor knows; with *watch* again and again, until *wait* says that it is enough."""
     from sensor.workloads.listing import render  # noqa: PLC0415  # only here
 
-    answer = at_socket(socket)("/workloads")
-    try:
-        rows = json.loads(answer)
-        text = render(rows)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise EnvironmentRefusal("what answers there is not this sensor", hint="name the socket that scout run was given") from error
-    sys.stdout.write(json.dumps(rows, indent=1) + "\n" if as_json else text)
-    return 0
+    wait = wait or threading.Event().wait
+    anew = _CLEAR if watch and sys.stdout.isatty() else ""
+    while True:
+        answer = at_socket(socket)("/workloads")
+        try:
+            rows = json.loads(answer)
+            text = render(rows)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise EnvironmentRefusal("what answers there is not this sensor", hint="name the socket that scout run was given") from error
+        sys.stdout.write(anew + (json.dumps(rows, indent=None if watch else 1) + "\n" if as_json else text))
+        sys.stdout.flush()
+        if not watch or wait(_WATCH_S):
+            return 0
 
 
 def doctor(*, as_json: bool) -> int:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import sys
 import tarfile
 import threading
 from pathlib import Path
@@ -69,7 +70,7 @@ def test_nobody_on_the_port_is_told_as_such():
 
 
 def test_ps_lists_what_the_sensor_knows(monkeypatch, capsys):
-    """As a table, or as it came; what does not answer like a sensor is told as such."""
+    """As a table, or as it came, once or again and again; what does not answer like a sensor is told as such."""
     rows = listing([identify(cgroup_path(1))], [make_pod(2)])
     answers = {"/workloads": json.dumps(rows)}
     monkeypatch.setattr(commands, "at_socket", lambda _path: answers.__getitem__)
@@ -77,6 +78,12 @@ def test_ps_lists_what_the_sensor_knows(monkeypatch, capsys):
     assert [line.split()[:3] for line in capsys.readouterr().out.splitlines()[1:]] == [["-", uid_of(1), "-"], ["shop", "web-2", "app"]]
     assert commands.ps(Path("s"), as_json=True) == 0
     assert json.loads(capsys.readouterr().out) == rows
+    waits = [False, True]
+    assert commands.ps(Path("s"), as_json=True, watch=True, wait=lambda _seconds: waits.pop(0)) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [rows, rows], "a line each time"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert commands.ps(Path("s"), as_json=False, watch=True, wait=lambda _seconds: True) == 0
+    assert capsys.readouterr().out.startswith("\x1b[H\x1b[2JNAMESPACE")
     for answers["/workloads"] in ("hello", "[1]", "[{}]", "5", "null"):
         with pytest.raises(EnvironmentRefusal, match="not this sensor"):
             commands.ps(Path("s"), as_json=False)
