@@ -34,6 +34,7 @@ from sensor.events.dimensions import Profile
 from sensor.health.state import Health, ProbeStatus
 from sensor.pipeline import Pipeline
 from sensor.probes.programs import PROBES
+from sensor.reloading import Reloader
 from sensor.rules_in_force import RulesInForce, load_documents, statuses
 from sensor.sinks.jsonlines import JsonLinesSink
 from sensor.sinks.text import TextSink, wants_colour
@@ -156,6 +157,7 @@ class Agent:
         self.health.set_rules(statuses(self.ruleset, kernel.kinds))
         self._recorder = record(self) if record else None
         self._watch = Watch(self._watched()) if config.watch else None
+        self._reloader = Reloader(lambda: load_documents(self._config, self._managed))
         self._status = self._answer(log)
         self._frames(waiting)
         self._canary_at_ns = self.clock.monotonic_ns() + int(CANARY_PERIOD_S * 1e9)
@@ -200,6 +202,7 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, lambda _number, _frame: None)
         calls[wake_read] = lambda: self._signals(os.read(wake_read, 64))
+        calls[self._reloader.fd] = self._reloaded
         if self._watch:
             calls[self._watch.fd] = self._changed
         poll = select.epoll(flags=select.EPOLL_CLOEXEC)
@@ -239,6 +242,7 @@ class Agent:
             self.counters.attach_kernel(None)
             if self._watch:
                 self._watch.close()
+            self._reloader.close()
             self._finder.close()
             self.kernel.close()
 
@@ -363,11 +367,18 @@ class Agent:
                 self._tell_counts()
 
     def reload(self) -> None:
-        """Load rules and policy anew; with a mistake, what is in force stays."""
+        """Begin to load rules and policy anew; frames are handled meanwhile."""
         if self._watch:
             self._watch.renew(self._watched())  # before they are read: what changes meanwhile is read again
+        self._reloader.start()
+
+    def _reloaded(self) -> None:
+        """Put in force what was loaded; with a mistake, what is in force stays."""
+        outcome = self._reloader.take()
         try:
-            ruleset, policy = load_documents(self._config, self._managed)
+            if outcome.loaded is None:
+                raise outcome.error or ScoutError("nothing was loaded")  # noqa: TRY301  # told below, like what install() raises
+            ruleset, policy = outcome.loaded
             self.rules.install(ruleset)
         except DocumentError as error:
             self.health.degrade("rules", str(error))

@@ -14,7 +14,7 @@ LAYERS = (
     {"cli"},
     {"commands", "running"},
     {"app"},
-    {"rules_in_force", "support", "status", "ask"},
+    {"rules_in_force", "support", "status", "ask", "reloading"},
     {"pipeline", "startup"},
     {"doctor", "health", "recording", "version"},
     {"probes", "workloads", "sinks", "mitigations"},
