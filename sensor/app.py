@@ -6,6 +6,8 @@ The loop is woken, by frames, signals, changed files or a window that closes,
 and never polls. Its order of work: the reserved lane first, then the common
 one, then everything else. An error in one event is counted and said once; the
 loop goes on.
+
+It is long because each part of the agent is made, woken and let go in this one place.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from sensor.health.state import Health, ProbeStatus
 from sensor.naming import find_names
 from sensor.pipeline import Pipeline
 from sensor.probes.programs import PROBES
+from sensor.reloading import Reloader
 from sensor.rules_in_force import RulesInForce, load_documents, statuses
 from sensor.sinks.jsonlines import JsonLinesSink
 from sensor.sinks.text import TextSink, wants_colour
@@ -160,6 +163,7 @@ class Agent:
         self.health.set_rules(statuses(self.ruleset, kernel.kinds, has_names=self._names.are_told))
         self._recorder = record(self) if record else None
         self._watch = Watch(self._watched()) if config.watch else None
+        self._reloader = Reloader(lambda: load_documents(self._config, self._managed))
         self._status = self._answer(log)
         self._frames(waiting)
         self._canary_at_ns = self.clock.monotonic_ns() + int(CANARY_PERIOD_S * 1e9)
@@ -205,6 +209,7 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             signal.signal(number, lambda _number, _frame: None)
         calls[wake_read] = lambda: self._signals(os.read(wake_read, 64))
+        calls[self._reloader.fd] = self._reloaded
         if self._watch:
             calls[self._watch.fd] = self._changed
         calls |= self._names.calls()
@@ -247,6 +252,7 @@ class Agent:
             if self._watch:
                 self._watch.close()
             self._names.close()
+            self._reloader.close()
             self._finder.close()
             self.kernel.close()
 
@@ -375,11 +381,18 @@ class Agent:
                 self._tell_counts()
 
     def reload(self) -> None:
-        """Load rules and policy anew; with a mistake, what is in force stays."""
+        """Begin to load rules and policy anew; frames are handled meanwhile."""
         if self._watch:
             self._watch.renew(self._watched())  # before they are read: what changes meanwhile is read again
+        self._reloader.start()
+
+    def _reloaded(self) -> None:
+        """Put in force what was loaded; with a mistake, what is in force stays."""
+        outcome = self._reloader.take()
         try:
-            ruleset, policy = load_documents(self._config, self._managed)
+            if outcome.loaded is None:
+                raise outcome.error or ScoutError("nothing was loaded")  # noqa: TRY301  # told below, like what install() raises
+            ruleset, policy = outcome.loaded
             self.rules.install(ruleset)
         except DocumentError as error:
             self.health.degrade("rules", str(error))

@@ -109,3 +109,10 @@ class Clause:
 
 CLAUSE_BITS = 254
 """Clauses of rules per event kind: a mask has 256 bits, two are for the sensor's canaries. More share bits with like clauses, which widens."""
+
+ROOMS: dict[str, tuple[frozenset[Dimension], int]] = {
+    "names": (frozenset({Dimension.LEAF, Dimension.DIRECTORY, Dimension.COMM, Dimension.PCOMM, Dimension.PORT, Dimension.UID, Dimension.EXE}), 2_000),
+    "path patterns": (frozenset({Dimension.PATH}), 4_000),
+    "addresses": (frozenset({Dimension.ADDRESS}), 4_000),
+}
+"""Values that a kind's tables in the kernel have room for: about 1,000 rules of two names. Of more, `sensor.rulelang.room` gives up some."""

@@ -22,6 +22,7 @@ from sensor.core.problems import Problem
 from sensor.rulelang.check import Report
 from sensor.rulelang.clauses import assign
 from sensor.rulelang.fields import KINDS
+from sensor.rulelang.room import fitting
 from sensor.ruleset import compile as compiling
 from sensor.ruleset.attack import AttackTable, load_table
 from sensor.ruleset.lint import lint
@@ -117,9 +118,9 @@ def load_texts(files: Sequence[tuple[str, bytes]], *, attack_table: Path | None 
         raise _error(report.problems)
     clauses = {}
     for kind in KINDS:
-        clauses[kind], warning = assign(kind, [reach.terms[kind] for reach in reaches if kind in reach.terms])
-        if warning:
-            report.warnings.append(Problem(files[0][0] if files else "", 0, 0, warning))
+        assigned, warning = assign(kind, [reach.terms[kind] for reach in reaches if kind in reach.terms])
+        clauses[kind], more = fitting(kind, assigned)
+        report.warnings += [Problem(files[0][0] if files else "", 0, 0, one) for one in (warning, *more) if one]
     for rule in rules:
         report.warnings += lint(rule, clauses)
     return RuleSet(

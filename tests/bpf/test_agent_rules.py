@@ -84,6 +84,24 @@ def test_new_rules_take_effect_without_a_gap(rules, marked, driver, name, is_wat
     assert 0 < opens(agent, "TEST-MORE", name) <= count
 
 
+def test_frames_are_handled_while_a_large_set_is_read(rules, marked, driver, name):
+    """Thousands of alternatives take a while to compile; what happens meanwhile is reported meanwhile, and the new rules come into force all the same."""
+    alternatives = " or ".join(f"(proc.name = n{at} and fd.name startswith /scout-{at}/ and not proc.pname = p{at})" for at in range(6000))
+    large = MORE.replace("condition: ", f"condition: evt.type in (open, openat, openat2) and ({alternatives}) or ")
+    with Agent("--rules", rules, "--output", "json", "--no-watch") as agent:
+        agent.ready()
+        (rules / "large.yaml").write_text(large)
+        agent.process.send_signal(signal.SIGHUP)
+        driver("comm", name, "open", marked, 0, 0)
+        agent.finding("TEST-OPEN", name=name)
+        assert "rules loaded anew" not in agent.said
+        loaded(agent, 1)
+        driver("comm", name[::-1], "open", marked, 0, 0)
+        agent.finding("TEST-MORE", name=name[::-1])
+        assert agent.end() == 0
+    assert re.search(r"^lost\s+0$", agent.said, re.MULTILINE)
+
+
 def test_bad_rules_keep_the_last_good_in_force(rules, marked, driver, name):
     """Every mistake is told with its place, /readyz says degraded, the old rules go on, and the cure is noticed."""
     port = free_port()

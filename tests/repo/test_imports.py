@@ -14,7 +14,7 @@ LAYERS = (
     {"cli"},
     {"commands", "running"},
     {"app"},
-    {"naming", "rules_in_force", "support", "status", "ask"},
+    {"naming", "rules_in_force", "support", "status", "ask", "reloading"},
     {"pipeline", "startup"},
     {"doctor", "health", "recording", "version"},
     {"probes", "workloads", "sinks", "mitigations"},

@@ -116,7 +116,7 @@ def made(tmp_path, monkeypatch):
         kernel = kernel or Kernel(tmp_path / "cgroups", failed)
         monkeypatch.setattr(app, "make_sink", lambda _config, _counters: ListSink(kernel))
         startup = SimpleNamespace(finish=lambda _clock, _lost: kernel)
-        agent = app.Agent(RunConfig(**{"rules": (rules,), "watch": False, **settings}), DataRoot(tmp_path), startup)
+        agent = app.Agent(RunConfig(**{"rules": (rules,), "watch": False, "status_socket": None, **settings}), DataRoot(tmp_path), startup)
         agent.rules_file, agent.fake = rules, clock
         return agent
 
@@ -241,6 +241,7 @@ def test_signals_stop_tell_and_reload(made, capsys):
     agent._signals(bytes([signal.SIGUSR1]))
     assert "lost" in capsys.readouterr().err
     agent._signals(bytes([signal.SIGHUP]))
+    agent._reloaded()
     assert (agent.kernel.number, agent._stop) == (2, False)
     agent._signals(bytes([signal.SIGINT]))
     assert agent._stop
@@ -281,11 +282,17 @@ def test_the_loop_runs_until_it_is_stopped(made, monkeypatch):
 # ---- reloading
 
 
+def reload(agent):
+    """Load anew, and what the loop does when that is done."""
+    agent.reload()
+    agent._reloaded()
+
+
 def test_good_rules_take_effect(made):
     """Rules, statuses and matchers are the new ones."""
     agent = made()
     agent.rules_file.write_text(rule("evt.type = openat and proc.name = dog", name="of dogs"))
-    agent.reload()
+    reload(agent)
     agent._frames([opened(generation=2), opened(generation=2, comm=b"dog"), opened(generation=1)])
     assert told(agent) == ["dog", "cat"]
     assert list(agent.health.rules()) == ["of dogs"]
@@ -301,33 +308,34 @@ def test_what_cannot_be_loaded_changes_nothing(made, monkeypatch, what):
         agent.kernel.refusal = TableError("full")
     else:
         agent.kernel.refusal = MemoryError("no room")
-    agent.reload()
+    reload(agent)
     assert "rules" in agent.health.degraded()
     agent._frames([opened()])
     assert told(agent) == ["cat"]
     agent.kernel.refusal = None
     agent.rules_file.write_text(RULES)
-    agent.reload()
+    reload(agent)
     assert agent.health.degraded() == {}
 
 
-def test_files_are_read_when_they_have_been_quiet_but_not_put_off_for_ever(made):
+def test_files_are_read_when_they_have_been_quiet_but_not_put_off_for_ever(made, monkeypatch):
     """Several changes are one load; changes without end are loaded all the same."""
-    agent = made()
-    agent._watch = SimpleNamespace(drain=lambda: True, renew=lambda _paths: None, close=lambda: None)
+    agent, loads = made(), []
+    monkeypatch.setattr(agent, "reload", lambda: loads.append(agent.fake.monotonic_ns()))
+    agent._watch = SimpleNamespace(drain=lambda: True, close=lambda: None)
     agent._changed()
     agent.fake.advance(int(app.SETTLE_S * S) - 1)
     agent._due()
-    assert agent.kernel.number == 1
+    assert len(loads) == 0
     agent._changed()
     agent.fake.advance(int(app.SETTLE_S * S))
     agent._due()
-    assert agent.kernel.number == 2
+    assert len(loads) == 1
     for _ in range(2 * int(app.SETTLE_MOST_S / app.SETTLE_S)):
         agent._changed()
         agent.fake.advance(int(app.SETTLE_S * S) - 1)
         agent._due()
-    assert agent.kernel.number == 3
+    assert len(loads) == 2
 
 
 def test_what_is_no_news_loads_nothing(made):
