@@ -26,6 +26,7 @@
 #define LENGTH_MULTIPLIER 0xc2b2ae3d27d4eb4full
 #define LEAF_PRINT_BITS 10
 #define DIRECTORY_PRINT_BITS 8
+#define ABOVE_PRINT_BITS 8
 struct mask {
 	u64 word[4];
 };
@@ -49,6 +50,7 @@ struct clause_table {
 	struct mask needs_pcomm; /* clauses with a constraint on pcomm */
 	struct mask needs_exe; /* clauses with a constraint on exe */
 	struct mask needs_directory; /* clauses with a constraint on directory */
+	struct mask needs_above; /* clauses with a constraint on above */
 	struct mask needs_address; /* clauses with a constraint on address */
 	struct mask needs_path; /* clauses with a constraint on path */
 	struct mask other_leaf; /* clauses that a leaf nobody named satisfies */
@@ -68,6 +70,7 @@ struct clause_table {
 	struct mask profile[4]; /* by Profile; UNKNOWN keeps every clause */
 	struct mask leaf_print[1024]; /* by the print of the last component */
 	struct mask directory_print[256]; /* by the print of the directory's name */
+	struct mask above_print[256]; /* by the print of the name of the directory above that */
 	struct mask port_print[256]; /* by the port's low byte */
 	struct mask octet4[256]; /* by the first byte of an IPv4 peer */
 	struct mask octet6[256]; /* by the first byte of an IPv6 peer */

@@ -159,7 +159,7 @@ static __always_inline int keep_file(struct mask *mask, struct clause_table *tab
 {
 	u64 members[(MEMBERS_END - MEMBERS_AT + 7) / 8];
 	struct dentry_head head, above;
-	void *file = file_of(fd), *dentry, *root, *name, *directory;
+	void *file = file_of(fd), *dentry, *root, *name, *directory, *upper;
 	u64 word = 0;
 	u32 bytes;
 	int named;
@@ -188,6 +188,14 @@ static __always_inline int keep_file(struct mask *mask, struct clause_table *tab
 			return 0;
 		if (!keep_directory(mask, table, slot, key, HEAD_NAME(&above), bytes))
 			return 0;
+		upper = HEAD_PARENT(&above);
+		/* not across a mount, whose top has other names as well, and not for a volume's timestamp, which paths leave out */
+		if (both(mask, &table->needs_above) && HEAD_PARENT(&head) != root && upper != root && !read_head(&above, upper) &&
+		    read_word(&word, &above, upper) && !may_be_stamp(word, HEAD_LEN(&above))) {
+			bytes = HEAD_LEN(&above);
+			if (!keep(mask, &table->above_print[name_print(first_eight(word, bytes), bytes, ABOVE_PRINT_BITS)]))
+				return 0;
+		}
 	}
 	if (named && !keep_leaf(mask, table, slot, key, name, HEAD_LEN(&head)))
 		return 0;

@@ -55,6 +55,7 @@ class Dimension(Enum):
     PCOMM = "pcomm"  # bytes: pcomm, at most 15
     EXE = "exe"  # bytes: last component of the running program's path (open, connect), at most 31 bytes
     DIRECTORY = "directory"  # bytes: name of the directory the leaf lies in, at most 31 bytes
+    ABOVE = "above"  # open: bytes, name of the directory that DIRECTORY lies in, at most 31 bytes; looked up by its print alone
     ADDRESS = "address"  # connect: IPv4Network or IPv6Network (peer)
     PATH = "path"  # PathPattern: `path` (open), `exe_path` (exec, also a failed one: the image that goes on), `asked` of a failed open when absolute
 

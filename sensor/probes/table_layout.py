@@ -68,12 +68,13 @@ ARRAYS = (
     Array("profile", 4, "by Profile; UNKNOWN keeps every clause"),
     Array("leaf_print", 1024, "by the print of the last component"),
     Array("directory_print", 256, "by the print of the directory's name"),
+    Array("above_print", 256, "by the print of the name of the directory above that"),
     Array("port_print", 256, "by the port's low byte"),
     Array("octet4", 256, "by the first byte of an IPv4 peer"),
     Array("octet6", 256, "by the first byte of an IPv6 peer"),
 )
 
-PRINT_BITS = {"leaf_print": 10, "directory_print": 8}
+PRINT_BITS = {"leaf_print": 10, "directory_print": 8, "above_print": 8}
 BLOCK_HEAD_BYTES = 8
 """u32 generation, u32 padding."""
 BLOCK_BYTES = BLOCK_HEAD_BYTES + MASK_BYTES * sum(array.size for array in ARRAYS)

@@ -70,7 +70,7 @@ def address_key(network: IPv4Network | IPv6Network) -> tuple[int, bytes]:
 
 def _usable(constraint: Constraint) -> bool:
     """Whether the kernel can hold the constraint; one it cannot is as if it were not there."""
-    if constraint.dimension in {Dimension.LEAF, Dimension.DIRECTORY, Dimension.EXE}:
+    if constraint.dimension in {Dimension.LEAF, Dimension.DIRECTORY, Dimension.ABOVE, Dimension.EXE}:
         return all(isinstance(value, bytes) and 0 < len(value) <= NAME_BYTES and b"\0" not in value for value in constraint.values)
     if constraint.dimension in {Dimension.COMM, Dimension.PCOMM}:
         return all(isinstance(value, bytes) and 0 < len(value) <= _COMM_BYTES and b"\0" not in value for value in constraint.values)
@@ -237,7 +237,7 @@ def build(clauses: Sequence[Clause], *, canaries: int = 0) -> KindTables:
     arrays["tty"] = _direct(columns[Dimension.TTY], ((0,), (1,)))
     known = tuple(profile.value for profile in Profile)
     arrays["profile"] = _direct(columns[Dimension.PROFILE], (known, (Profile.HOST,), (Profile.CONTAINER,), known))
-    for name, dimension in (("leaf_print", Dimension.LEAF), ("directory_print", Dimension.DIRECTORY)):
+    for name, dimension in (("leaf_print", Dimension.LEAF), ("directory_print", Dimension.DIRECTORY), ("above_print", Dimension.ABOVE)):
         bits = layout.PRINT_BITS[name]
         arrays[name] = _prints(columns[dimension], 1 << bits, lambda value, bits=bits: layout.name_print(value, bits))  # type: ignore[misc]
     arrays["port_print"] = _prints(columns[Dimension.PORT], 256, lambda value: value & 0xFF)  # type: ignore[operator]

@@ -95,7 +95,7 @@ def _names(event: Any, path: bytes | None) -> dict[Dimension, Any]:
     """Return leaf, directory and path."""
     kind = event.kind_name
     text = path if path is not None else event.path if kind == "open" else event.exe_path
-    out: dict[Dimension, Any] = {Dimension.LEAF: UNKNOWN, Dimension.DIRECTORY: UNKNOWN, Dimension.PATH: UNKNOWN}
+    out: dict[Dimension, Any] = {Dimension.LEAF: UNKNOWN, Dimension.DIRECTORY: UNKNOWN, Dimension.ABOVE: UNKNOWN, Dimension.PATH: UNKNOWN}
     if kind == "open" and event.ret < 0:
         if event.asked.startswith(b"/") and not event.flags & _ASKED_UNKNOWN:
             out[Dimension.PATH] = event.asked
@@ -105,9 +105,12 @@ def _names(event: Any, path: bytes | None) -> dict[Dimension, Any]:
     above, slash, leaf = text.rpartition(b"/")
     if slash:
         out[Dimension.LEAF] = leaf  # of a root and of a pipe empty; one that is longer than constants may be is none of them
-        _, slash, directory = above.rpartition(b"/")
+        upper, slash, directory = above.rpartition(b"/")
         if slash and directory:
             out[Dimension.DIRECTORY] = directory
+            _, slash, name = upper.rpartition(b"/")
+            if kind == "open" and slash and name:
+                out[Dimension.ABOVE] = name
         elif not above and not event.flags & _CUT[kind]:
             out[Dimension.DIRECTORY] = b"/"
     if not event.flags & _CUT[kind]:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-What tests on paths say about a path's dimensions: its whole, its leaf, the directory it lies in.
+What tests on paths say about a path's dimensions: its whole, its leaf, the directory it lies in, the one above.
 
-The kernel looks up the leaf's name and the directory's name long before it
-walks a path, so every constant that has them gives them. Names of more than
-31 bytes are not in the tables and give none.
+The kernel looks up these names long before it walks a path, so every constant
+that has them gives them. Names of more than 31 bytes are not in the tables and
+give none, nor does the top of the tree.
 """
 
 from __future__ import annotations
@@ -82,18 +82,29 @@ def _names(tails: Iterable[bytes]) -> Sets:
     """Return leaf and directory names when every text ends with one."""
     leaves: set[bytes] = set()
     directories: set[bytes] = set()
+    aboves: set[bytes] = set()
     for tail in tails:
         before, slash, leaf = tail.rpartition(b"/")
         upper, second, directory = before.rpartition(b"/")
         ordinary = slash and 0 < len(leaf) <= NAME_BYTES
         leaves.add(leaf if ordinary else b"")
-        directories.add(directory if ordinary and second and 0 < len(directory) <= NAME_BYTES and not upper.endswith(b"/") else b"")
+        inside = ordinary and second and 0 < len(directory) <= NAME_BYTES and not upper.endswith(b"/")
+        directories.add(directory if inside else b"")
+        aboves.add(_last(upper) if inside else b"")
     sets: Sets = {}
     if b"" not in leaves:
         sets[Dimension.LEAF] = (False, frozenset(leaves))
         if b"" not in directories:
             sets[Dimension.DIRECTORY] = (False, frozenset(directories))
+            if b"" not in aboves:
+                sets[Dimension.ABOVE] = (False, frozenset(aboves))
     return sets
+
+
+def _last(folder: bytes) -> bytes:
+    """Return the last component of *folder*, or nothing when it is not known whole, too long, or there is none."""
+    _, slash, name = folder.rpartition(b"/")
+    return name if slash and len(name) <= NAME_BYTES else b""
 
 
 def _suffix(value: bytes) -> tuple[Sets, bool]:
@@ -130,4 +141,7 @@ def of_directory(symbol: str, values: tuple[bytes, ...]) -> Sets:
     names = frozenset(value.rstrip(b"/").rpartition(b"/")[2] for value in values)
     if symbol not in {"startswith", "pmatch"} and all(0 < len(name) <= NAME_BYTES for name in names):
         sets[Dimension.DIRECTORY] = (False, names)
+        aboves = frozenset(_last(value.rstrip(b"/").rpartition(b"/")[0]) for value in values)
+        if b"" not in aboves and not any(b"//" in value for value in values):
+            sets[Dimension.ABOVE] = (False, aboves)
     return sets

@@ -23,7 +23,7 @@ Sets = dict[Dimension, Set]
 ALWAYS_KNOWN = frozenset({Dimension.OUTCOME, Dimension.TTY, Dimension.UID, Dimension.COMM, Dimension.PCOMM})
 """Dimensions that have exactly one value in every event: an empty set here means that the term never holds."""
 
-OF_A_PATH = frozenset({Dimension.LEAF, Dimension.DIRECTORY, Dimension.PATH})
+OF_A_PATH = frozenset({Dimension.LEAF, Dimension.DIRECTORY, Dimension.ABOVE, Dimension.PATH})
 
 MAX_PAIRS = 4096
 """Most comparisons of two pattern sets; beyond it one of the two is kept as it is."""

@@ -48,6 +48,8 @@ def dimensions(name: str, path: Path) -> tuple[tuple[Constraint, bool], ...]:
         (is_(Dimension.DIRECTORY, leaf), False),
         (not_(Dimension.DIRECTORY, directory, b"x"), False),
         (not_(Dimension.DIRECTORY, b"x"), True),
+        (is_(Dimension.ABOVE, os.fsencode(path.parent.parent.name)), True),
+        (is_(Dimension.ABOVE, leaf), False),
         (is_(Dimension.COMM, b"x", name.encode()), True),
         (is_(Dimension.COMM, b"x"), False),
         (not_(Dimension.COMM, name.encode()), False),

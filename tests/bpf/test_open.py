@@ -331,3 +331,16 @@ def test_a_descriptor_that_another_thread_closed(side, driver, name, root):
     events = [event for _ in range(rounds) for event in side.after(lambda: driver("opens-closed", count, root / name), kind="open")]
     assert len(events) == rounds * count
     assert {(event.path, bool(event.flags & FrameFlag.PATH_CUT)) for event in events} <= {(os.fsencode(root / name), False), (b"", True)}
+
+
+def test_the_directory_above_ends_an_open_early(side, driver, name, root):
+    """A file in a folder called as a rule's, which lies elsewhere, is dropped; across a mount, or below a timestamp, the clause stays."""
+    wanted, elsewhere, stamped = root / "above" / "folder", root / "elsewhere" / "folder", root / STAMP / "folder"
+    for folder in (wanted, elsewhere, stamped):
+        folder.mkdir(parents=True)
+        (folder / name).write_text("")
+    side.watch(opened(name, is_(Dimension.DIRECTORY, b"folder"), is_(Dimension.ABOVE, b"above")))
+    events = side.after(lambda: driver(*(word for folder in (wanted, elsewhere, stamped) for word in ("open", folder / name, 0, 0))), kind="open")
+    assert [event.path for event in events] == [os.fsencode(wanted / name), os.fsencode(root / "folder" / name)]
+    words = ("unshare", CLONE_NEWNS, "private", "bind", elsewhere.parent, elsewhere.parent, "open", elsewhere / name, 0, 0)
+    assert side.one(lambda: driver(*words), "open").path == os.fsencode(elsewhere / name)

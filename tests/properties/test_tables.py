@@ -48,6 +48,10 @@ class Open:
     def directory(self) -> bytes:
         return self.path.rsplit(b"/", 2)[1]
 
+    @property
+    def above(self) -> bytes:
+        return (self.path.rsplit(b"/", 3)[-3:-2] or [b""])[0]
+
     def values(self) -> dict[Dimension, Any]:
         """What is true; None where it is not known."""
         known = not self.fails
@@ -59,6 +63,7 @@ class Open:
             Dimension.TTY: int(self.tty),
             Dimension.LEAF: self.leaf if known else None,
             Dimension.DIRECTORY: self.directory if known else None,
+            Dimension.ABOVE: (self.above or None) if known else None,
             Dimension.PROFILE: None if self.profile is Profile.UNKNOWN else self.profile,
             Dimension.COMM: self.comm,
             Dimension.PCOMM: self.pcomm,
@@ -111,6 +116,7 @@ def look_up_open(tables: KindTables, act: Open) -> int:
         mask &= arrays["directory_print"][layout.name_print(act.directory, layout.PRINT_BITS["directory_print"])]
         if len(act.directory) <= NAME_BYTES:
             mask &= named(tables, Dimension.DIRECTORY, act.directory)
+        mask &= arrays["above_print"][layout.name_print(act.above, layout.PRINT_BITS["above_print"])] if act.above else (1 << 256) - 1
         if len(act.leaf) <= NAME_BYTES:
             mask &= named(tables, Dimension.LEAF, act.leaf)
     if act.profile is not Profile.UNKNOWN:
@@ -159,6 +165,7 @@ OPEN_VALUES = {
     Dimension.TTY: st.integers(0, 1),
     Dimension.LEAF: components,
     Dimension.DIRECTORY: components,
+    Dimension.ABOVE: components,
     Dimension.PROFILE: st.sampled_from(Profile),
     Dimension.COMM: st.one_of(comms, st.just(b"z" * 20)),
     Dimension.PCOMM: comms,
@@ -195,7 +202,7 @@ def fits(constraint: Constraint) -> bool:
         return all(len(value) <= COMM_BYTES for value in constraint.values)
     if constraint.dimension is Dimension.PATH:
         return all(len(value.path) < PATTERN_BYTES for value in constraint.values)
-    return constraint.dimension is not Dimension.DOTDOT
+    return constraint.dimension not in {Dimension.DOTDOT, Dimension.ABOVE}
 
 
 @given(clauses=clauses_of("open", OPEN_VALUES), acts=st.lists(opens, min_size=1, max_size=6))

@@ -28,7 +28,7 @@ def test_a_rule_that_is_not_about_the_kind_has_no_clause():
 def test_alternatives_are_clauses():
     """Each with its own dimensions; those alike are one."""
     found, _ = clauses("fd.name in (/etc/a, /etc/b) or fd.directory = /etc/c or fd.name = /etc/d")
-    assert [[one.dimension.value for one in clause.constraints] for clause in found] == [["leaf", "directory", "path"], ["directory", "path"]]
+    assert [[one.dimension.value for one in clause.constraints] for clause in found] == [["leaf", "directory", "path"], ["directory", "above", "path"]]
 
 
 def test_exactness():

@@ -86,7 +86,8 @@ def test_what_a_test_implies(text, kind, sets, exact):
 def test_a_path_gives_leaf_directory_and_path():
     """The cheap dimensions come with the dear one."""
     sets, exact = of("fd.name = /etc/ssh/key")
-    assert sets == {"leaf": (False, {b"key"}), "directory": (False, {b"ssh"}), "path": (False, {PathPattern(b"/etc/ssh/key", exact=True)})}
+    path = (False, {PathPattern(b"/etc/ssh/key", exact=True)})
+    assert sets == {"leaf": (False, {b"key"}), "directory": (False, {b"ssh"}), "above": (False, {b"etc"}), "path": path}
     assert exact
 
 

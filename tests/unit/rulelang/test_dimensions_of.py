@@ -15,8 +15,10 @@ def test_an_open():
     values = dimension_values(make_event("open", path="/etc/shadow", open_flags=os.O_RDWR | os.O_CREAT, comm="x", container=True))
     assert {dimension.value: value for dimension, value in values.items()} == {
         "outcome": Outcome.SUCCEEDED, "access": 2, "creation": 1, "dotdot": 0, "tty": 0, "leaf": b"shadow", "profile": Profile.CONTAINER, "uid": 1000,
-        "comm": b"x", "pcomm": b"bash", "exe": b"cat", "directory": b"etc", "path": b"/etc/shadow",
+        "comm": b"x", "pcomm": b"bash", "exe": b"cat", "directory": b"etc", "above": UNKNOWN, "path": b"/etc/shadow",
     }  # fmt: skip
+    assert dimension_values(make_event("open", path="/etc/sudoers.d/x"))[Dimension.ABOVE] == b"etc"
+    assert dimension_values(make_event("open", path="/a/b/sudoers.d/x"))[Dimension.ABOVE] == b"b"
 
 
 def test_what_is_unknown():

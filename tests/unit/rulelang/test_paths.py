@@ -29,7 +29,8 @@ LONG = b"/" + b"x" * 200
         ("glob", b"/home/*/.ssh/id", {"leaf": {b"id"}, "directory": {b".ssh"}, "path": {PathPattern(b"/home/", exact=False)}}, False),
         ("glob", b"*/x*", {}, False),
         ("endswith", b"/.ssh/id", {"leaf": {b"id"}, "directory": {b".ssh"}}, True),
-        ("endswith", b"/u/.ssh/id", {"leaf": {b"id"}, "directory": {b".ssh"}}, False),
+        ("endswith", b"/u/.ssh/id", {"leaf": {b"id"}, "directory": {b".ssh"}, "above": {b"u"}}, False),
+        ("endswith", b"u/.ssh/id", {"leaf": {b"id"}, "directory": {b".ssh"}}, False),
         ("endswith", b"id", {}, False),
         ("contains", b"/.ssh/", {}, False),
         ("regex", b"/etc/.*", {}, False),
@@ -58,7 +59,7 @@ def test_one_constant_without_a_name_takes_the_names_away():
 @pytest.mark.parametrize(
     ("symbol", "constant", "expected"),
     [
-        ("=", b"/etc/ssh", {"directory": {b"ssh"}, "path": {PathPattern(b"/etc/ssh/", exact=False)}}),
+        ("=", b"/etc/ssh", {"directory": {b"ssh"}, "above": {b"etc"}, "path": {PathPattern(b"/etc/ssh/", exact=False)}}),
         ("=", b"/", {}),
         ("startswith", b"/etc", {"path": {PathPattern(b"/etc", exact=False)}}),
         ("pmatch", b"/etc", {"path": {PathPattern(b"/etc/", exact=False)}}),
