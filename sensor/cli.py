@@ -109,13 +109,17 @@ def _parser() -> argparse.ArgumentParser:
         action.set_defaults(run=_rules)
         if name == "list":
             action.add_argument("--json", action="store_true", help="for machines")
+            action.add_argument("--navigator", action="store_true", help="the ATT&CK techniques of the rules as a layer for the ATT&CK Navigator")
+            action.add_argument("--policy", type=Path, metavar="PATH", help="ruleset file or folder that says the mitigations; default: every rule, log")
     explain = actions.add_parser("explain", help="show what a rule became: clauses, generated function", epilog=EXIT_CODES)
-    explain.add_argument("rule", help="id or name")
+    explain.add_argument("rule", help="id or name, or a rule file: every rule of it")
+    explain.add_argument("--recording", type=Path, metavar="FILE", help="say why the rule fires or not on the events of a recording (scout record)")
+    explain.add_argument("--frame", type=int, metavar="N", help="only on the recording's frame N, the first being 0")
     _rules_option(explain)
     explain.set_defaults(run=_rules)
     status = actions.add_parser("status", help="what each rule can see on this node, asked of the running sensor", epilog=EXIT_CODES)
     _asked(status)
-    status.set_defaults(run=_rules)
+    status.set_defaults(run=_rules_status)
     ps = add("ps", "list the containers as the running sensor sees them", _ps)
     _socket_option(ps, "ask the running sensor there (default: %(default)s)")
     ps.add_argument("--json", action="store_true", help="for machines; with pods' sandboxes")
@@ -209,9 +213,15 @@ def _rules_help(_options: argparse.Namespace) -> int:
 
 
 def _rules(options: argparse.Namespace) -> int:
-    from sensor.commands import rules  # noqa: PLC0415
+    from sensor.rules_commands import rules  # noqa: PLC0415
 
     return rules(options)
+
+
+def _rules_status(options: argparse.Namespace) -> int:
+    from sensor.commands import rules_status  # noqa: PLC0415
+
+    return rules_status(options)
 
 
 def _ps(options: argparse.Namespace) -> int:

@@ -29,37 +29,11 @@ _WATCH_S = 2.0
 _CLEAR = "\x1b[H\x1b[2J"  # ECMA-48: CUP, ED
 
 
-def rules(options: argparse.Namespace) -> int:
-    """The actions of ``scout rules``."""
-    from sensor.ruleset import report  # noqa: PLC0415  # not needed to run
-    from sensor.ruleset.load import load  # noqa: PLC0415  # as above
-
-    if options.action == "status":
-        return _status(_asker(options))
-    managed = find_data().rules
-    if options.action == "explain":
-        text = report.explain_text(load(tuple(options.rules) or (managed,)), options.rule)
-        if text is None:
-            raise UsageError(f"no rule is called {options.rule!r}", hint="scout rules list shows them all")
-        sys.stdout.write(text + "\n")
-        return 0
-    paths = tuple(options.paths) or (managed,)
-    if options.action == "list":
-        rows = report.list_rows(load(paths))
-        if options.json:
-            sys.stdout.write(json.dumps(rows, indent=1) + "\n")
-        else:
-            sys.stdout.write("".join(f"{row['id']:<10} {row['priority']:<13} {' '.join(row['attack']):<22} {row['name']}\n" for row in rows))
-        return 0
-    text, code = report.check_text(paths) if options.action == "check" else report.run_cases(paths)
-    sys.stdout.write(text + "\n")
-    return code
-
-
-def _status(ask: Ask) -> int:
+def rules_status(options: argparse.Namespace) -> int:
+    """Tell what each rule can see, as the running sensor says."""
     from sensor.health.state import RuleState, RuleStatus, render_rules  # noqa: PLC0415  # only here
 
-    answer = ask("/rules")
+    answer = _asker(options)("/rules")
     try:
         rules = {name: RuleStatus(RuleState(value["status"]), str(value["reason"])) for name, value in json.loads(answer).items()}
     except (ValueError, LookupError, TypeError, AttributeError) as error:

@@ -128,6 +128,12 @@ class Policy:
         """Ids of the rules that can report, so that others need not be compiled; None for all."""
         return None if self._default is not None else frozenset(self._choices)
 
+    def strongest(self, rule_id: str) -> str | None:
+        """Return the strongest mitigation that a ruleset asks for after the rule, whatever the pod; None when no ruleset has it."""
+        if self._default is not None:
+            return self._default.mitigation
+        return next((verdict.mitigation for _, verdict in self._choices.get(rule_id, ())), None)
+
     def decide(self, event: Any, rule: IdentifiedRule) -> Verdict | None:  # noqa: ANN401  # event classes are generated
         """Return what is asked for after *rule* matched *event*, or None when nothing is to be reported."""
         workload = event.workload

@@ -112,7 +112,7 @@ def failing(rule: Rule, cases: list[Case]) -> list[Problem]:
 
 def unproven(rule: Rule, cases: list[Case], closures: Closures) -> list[str]:
     """Return the parts of the condition without which no silent case would match: nothing shows that they matter."""
-    parts = _conjuncts(rule.checked)
+    parts = conjuncts(rule.checked)
     out = []
     for at, part in enumerate(parts):
         if isinstance(part, Leaf) and (part.field.spec.name in ("evt.type", "syscall.type") or part.field.spec.constant is not None):
@@ -123,5 +123,6 @@ def unproven(rule: Rule, cases: list[Case], closures: Closures) -> list[str]:
     return out
 
 
-def _conjuncts(tree: Tree) -> list[Tree]:
-    return [one for part in tree.parts for one in _conjuncts(part)] if isinstance(tree, And) else [tree]
+def conjuncts(tree: Tree) -> list[Tree]:
+    """Return the parts of a condition that must all hold."""
+    return [one for part in tree.parts for one in conjuncts(part)] if isinstance(tree, And) else [tree]

@@ -22,7 +22,7 @@ from sensor.ruleset.load import load
 from sensor.ruleset.roots import host_closures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sensor.ruleset.model import Rule, RuleSet
 
@@ -59,6 +59,16 @@ def list_rows(ruleset: RuleSet) -> list[dict[str, Any]]:
         }
         for rule in ruleset.rules
     ]  # fmt: skip
+
+
+def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return *rows* as people read them; each has what `list_rows` gives, and ``mitigation``."""
+    shown = [(row["id"], row["priority"], row["status"], row["mitigation"] or "-", " ".join(row["attack"]), row["name"]) for row in rows]
+    head = ("id", "priority", "status", "mitigation", "ATT&CK", "name")
+    widths = [max(len(visible(row[at])) for row in (head, *shown)) for at in range(len(head) - 1)]
+    return "".join(
+        "  ".join([*(visible(cell).ljust(width) for cell, width in zip(row, widths, strict=False)), visible(row[-1])]) + "\n" for row in (head, *shown)
+    )
 
 
 def navigator_layer(ruleset: RuleSet) -> str:
@@ -100,6 +110,8 @@ def _clause_lines(at: int, clause: Clause, rule: Rule) -> list[str]:
     marks = [word for word, yes in (("exact", clause.exact), ("high", clause.high)) if yes]
     others = len(clause.rules) - (rule.name in clause.rules)
     cost = "dropped early" if clause.kind != "open" or narrowed(clause) else "walks the path of every open"
+    if cost == "dropped early" and clause.constraints:
+        cost += f": {' → '.join(one.dimension.value for one in clause.constraints)}"
     head = f"    bit {at}: {', '.join([*marks, cost])}{f'; shared with {others} other rules' if others else ''}"
     return [head, *(f"      {one.dimension.value} {'not in' if one.negated else 'in'} {_values(one.values)}" for one in clause.constraints)]
 

@@ -12,7 +12,7 @@ from tests.repo import tree
 # From the top down: a module imports from its own package and from layers below. Packages that share a line do not import each other.
 LAYERS = (
     {"cli"},
-    {"commands", "running"},
+    {"commands", "rules_commands", "running"},
     {"app"},
     {"naming", "rules_in_force", "support", "status", "ask", "reloading"},
     {"pipeline", "startup"},

@@ -16,7 +16,6 @@ from sensor.core.errors import EnvironmentRefusal, OffsetsUnknown, UsageError
 from sensor.workloads.containers import identify
 from sensor.workloads.listing import listing
 from tests.unit.pods_factory import cgroup_path, make_pod, uid_of
-from tests.unit.ruleset.documents import rule
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def test_status_shows_the_worst_first(served, capsys):
     """Each rule with its state and reason, as the running sensor says."""
     port, answers = served
     answers["/rules"] = (200, json.dumps({"R-1": {"status": "active", "reason": ""}, "R-2": {"status": "blind", "reason": "no probe\x1b"}}).encode())
-    assert commands.rules(SimpleNamespace(action="status", status_port=port, status_socket=None)) == 0
+    assert commands.rules_status(SimpleNamespace(status_port=port, status_socket=None)) == 0
     out = capsys.readouterr().out
     assert out.index("R-2") < out.index("R-1")
     assert "no probe\\x1b" in out
@@ -59,13 +58,13 @@ def test_something_else_on_the_port_is_told_as_such(served, body):
     port, answers = served
     answers["/rules"] = (200, body)
     with pytest.raises(EnvironmentRefusal, match="not this sensor"):
-        commands.rules(SimpleNamespace(action="status", status_port=port, status_socket=None))
+        commands.rules_status(SimpleNamespace(status_port=port, status_socket=None))
 
 
 def test_nobody_on_the_port_is_told_as_such():
     """With how to start it."""
     with pytest.raises(EnvironmentRefusal, match="no sensor answers") as caught:
-        commands.rules(SimpleNamespace(action="status", status_port=1, status_socket=None))
+        commands.rules_status(SimpleNamespace(status_port=1, status_socket=None))
     assert "--status-port" in caught.value.hint
 
 
@@ -87,38 +86,6 @@ def test_ps_lists_what_the_sensor_knows(monkeypatch, capsys):
     for answers["/workloads"] in ("hello", "[1]", "[{}]", "5", "null"):
         with pytest.raises(EnvironmentRefusal, match="not this sensor"):
             commands.ps(Path("s"), as_json=False)
-
-
-@pytest.fixture
-def rules(tmp_path):
-    """A folder with one rule."""
-    (tmp_path / "rules").mkdir()
-    (tmp_path / "rules" / "a.yaml").write_text(rule("evt.type = openat", name="of opens"))
-    return tmp_path / "rules"
-
-
-def test_list_shows_each_rule_for_people_and_machines(rules, capsys):
-    """The same rows."""
-    assert commands.rules(SimpleNamespace(action="list", paths=[rules], json=False)) == 0
-    assert "of opens" in capsys.readouterr().out
-    assert commands.rules(SimpleNamespace(action="list", paths=[rules], json=True)) == 0
-    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == ["of opens"]
-
-
-def test_explain_shows_the_function_or_says_that_there_is_no_such_rule(rules, capsys):
-    """By id or name."""
-    assert commands.rules(SimpleNamespace(action="explain", rules=[rules], rule="of opens")) == 0
-    assert "def " in capsys.readouterr().out
-    with pytest.raises(UsageError, match="nonesuch"):
-        commands.rules(SimpleNamespace(action="explain", rules=[rules], rule="nonesuch"))
-
-
-def test_check_answers_with_the_documented_code(rules, capsys):
-    """0 when all is well, 3 with mistakes, which are told."""
-    assert commands.rules(SimpleNamespace(action="check", paths=[rules])) == 0
-    (rules / "b.yaml").write_text(rule("no.such = 1", name="bad"))
-    assert commands.rules(SimpleNamespace(action="check", paths=[rules])) == 3
-    assert "no.such" in capsys.readouterr().out
 
 
 def test_version_tells_both_ways(capsys):

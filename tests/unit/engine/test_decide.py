@@ -157,3 +157,9 @@ def test_plain_scalars_are_what_yaml_says():
     """Without quotes null, true, false and whole numbers are values; quoted they are text; everything else is text."""
     (root,) = documents.parse(b"[~, true, 12, -3, '12', \"true\", 1.5, no, x, '', 99999999999999999999999]", "t")
     assert plain(root) == [None, True, 12, -3, "12", "true", "1.5", "no", "x", "", "9" * 23]
+
+
+def test_the_strongest_mitigation_of_a_rule():
+    """Whatever the pod; the built-in policy logs every rule, a ruleset only those it has."""
+    assert Policy.builtin().strongest("any") == "log"
+    assert Policy("p", []).strongest("any") is None
