@@ -48,6 +48,10 @@ class FieldName:
     argument: str | None
     offset: int
     transformers: tuple[str, ...] = ()
+    parts: tuple[FieldName | Value, ...] = ()
+    """What ``concat()`` and ``join()`` put together; *name* is then the one or the other."""
+    separator: str = ""
+    """What ``join()`` puts in between."""
 
 
 @dataclass(frozen=True, slots=True)

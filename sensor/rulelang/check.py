@@ -11,13 +11,14 @@ and what depends on it is reported as blind.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from sensor.adapters.regex import PatternError
 from sensor.rulelang import fields, transform
 from sensor.rulelang.ast import And, FieldName, MacroName, Node, Not, Or, Source, Test, Value
+from sensor.rulelang.bound import CONSTANT_ONLY, PRINTABLE, Bound, comparison, together
 from sensor.rulelang.operators import BY_SYMBOL, Operand, Operator, glob_tester, regex_tester
 from sensor.rulelang.syscalls import EVENT_TYPES
 from sensor.rulelang.values import COMM_TEXT_BYTES, FieldType, parse_network
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sensor.core.problems import Problem
-    from sensor.rulelang.getters import Getter
 
 MAX_LEAVES = 20_000
 """Most tests in one expanded condition; macros of macros double it with every line."""
@@ -37,19 +37,10 @@ MAX_NESTING = 200
 MAX_VALUES = 200_000
 """Most constants of one test after its lists are expanded."""
 
+EQUAL = frozenset({"=", "!=", "in", "intersects", "anyof", "allof", "oneof"})
+"""Operators whose constants are whole values."""
+
 _NUMBER = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|[0-9]+)")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Bound:
-    """A field with its argument and transformers, ready to be read."""
-
-    spec: fields.FieldSpec
-    label: str
-    get: Getter | None
-    type: FieldType
-    many: bool
-    limitation: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,11 +152,53 @@ class _Checker:
             fitting = " ".join(symbol for symbol, one in BY_SYMBOL.items() if bound.type in one.types)
             self._problem(test.source, test.offset, f"{test.operator!r} does not fit {bound.label}, which is {bound.type.value}", f"one of {fitting}")
             return None
-        limitation = bound.limitation or ("a comparison with another field is not supported by this build" if other else "")
+        if other is not None:
+            return self._compared(test, bound, operator, other)
+        limitation = bound.limitation
         values = self._values(test, bound, operator)
         return None if values is None else Leaf(bound, operator, values, limitation, test)
 
+    def _compared(self, test: Test, bound: Bound, operator: Operator, other: Bound) -> Leaf | None:
+        """Return the test of a field against another: whether it holds is the value of a field of its own."""
+        if operator.symbol in CONSTANT_ONLY or other.type is not bound.type:
+            what = f"{operator.symbol} takes constants" if operator.symbol in CONSTANT_ONLY else f"{other.label} is {other.type.value}"
+            self._problem(test.source, test.offset, f"{bound.label} {operator.symbol} val({other.label}): {what}, {bound.label} is {bound.type.value}")
+            return None
+        return Leaf(comparison(bound, operator, other), BY_SYMBOL["="], (True,), bound.limitation or other.limitation, test)
+
+    def _together(self, name: FieldName, source: Source) -> Bound | None:
+        """Return what ``concat()`` or ``join()`` makes of its parts."""
+        if name.separator in fields.FIELDS:
+            self._problem(source, name.offset, f"the separator of join() is a constant, and {name.separator} is a field")
+            return None
+        parts: list[Bound | bytes] = []
+        for part in name.parts:
+            if isinstance(part, Value):
+                parts.append(part.text.encode("utf-8", "surrogatepass"))
+                continue
+            bound = self._bind(part, source)
+            if bound is None:
+                return None
+            if bound.many or bound.type not in PRINTABLE:
+                self._problem(source, part.offset, f"{name.name} takes texts and numbers, which {bound.label} is not")
+                return None
+            parts.append(bound)
+        return together(name.name, parts, name.separator.encode("utf-8", "surrogatepass"))
+
     def _bind(self, name: FieldName, source: Source) -> Bound | None:
+        bound = self._together(name, source) if name.parts else self._plain(name, source)
+        if bound is None:
+            return None
+        get, kind, label = bound.get, bound.type, bound.label
+        for transformer in reversed(name.transformers):
+            if bound.many or (kind is not FieldType.TEXT):
+                self._problem(source, name.offset, f"{transformer}() takes one text, which {label} is not")
+                return None
+            get, kind = transform.apply(transformer, get)
+            label = f"{transformer}({label})"
+        return replace(bound, get=get, type=kind, label=label)
+
+    def _plain(self, name: FieldName, source: Source) -> Bound | None:
         found = fields.find(name.name, name.argument)
         if found is None:
             self._problem(source, name.offset, f"no field is called {name.name!r}", _guess(name.name, fields.FIELDS))
@@ -186,15 +219,7 @@ class _Checker:
                 self._problem(source, name.offset, f"{spec.name} needs a key: {spec.name}[app]")
                 return None
             get = spec.keyed(argument)
-        limitation = "" if spec.filled else f"{label} is not filled by this build"
-        kind = spec.type
-        for transformer in reversed(name.transformers):
-            if many or (kind is not FieldType.TEXT):
-                self._problem(source, name.offset, f"{transformer}() takes one text, which {label} is not")
-                return None
-            get, kind = transform.apply(transformer, get)
-            label = f"{transformer}({label})"
-        return Bound(spec, label, get, kind, many, limitation)
+        return Bound(spec, label, get, spec.type, many, "" if spec.filled else f"{label} is not filled by this build")
 
     def _values(self, test: Test, bound: Bound, operator: Operator) -> tuple[Any, ...] | None:
         written = self._expand(test) if operator.operand is Operand.LIST else test.values
@@ -230,7 +255,7 @@ class _Checker:
 
     def _text(self, value: Value, bound: Bound, operator: Operator, source: Source) -> bytes:
         data = value.text.encode("utf-8", "surrogatepass")
-        equal = operator.symbol in ("=", "!=", "in", "intersects")
+        equal = operator.symbol in EQUAL
         if operator.symbol in ("glob", "iglob", "regex"):
             try:
                 regex_tester(data) if operator.symbol == "regex" else glob_tester(data, fold=operator.symbol == "iglob")

@@ -28,7 +28,7 @@ from sensor.rulelang.values import FieldType, Unknown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sensor.rulelang.check import Bound
+    from sensor.rulelang.bound import Bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +157,5 @@ class Writer:
             return code.format(v=v, c=c)
         if operator.many_code and not address:
             return operator.many_code.format(v=v, c=c)
-        return f"{'all' if operator.every else 'any'}([{code.format(v='one', c=c)} for one in {v}])"
+        answers = f"[{code.format(v='one', c=c)} for one in {v}]"
+        return f"{answers}.count(True) == 1" if operator.quantity == "one" else f"{operator.quantity}({answers})"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sensor.rulelang.ast import And, Constant, Not
 from sensor.rulelang.check import Leaf
 from sensor.rulelang.links import expand, no_closures
+from sensor.rulelang.operators import QUANTITIES
 from sensor.rulelang.values import Unknown
 
 if TYPE_CHECKING:
@@ -55,12 +56,12 @@ def may_hold(leaf: Leaf, value: Unknown, values: tuple[Any, ...], *, negated: bo
 
 
 def passes(leaf: Leaf, value: Any, values: tuple[Any, ...]) -> bool:
-    """Tell whether a known value passes the test; of many values one must, or each for ``!=``."""
+    """Tell whether a known value passes the test; of many values as many as the operator asks for."""
     operator = leaf.operator
     if not leaf.field.many:
         return operator.test(value, values)
     answers = [operator.test(one, values) for one in value]
-    return all(answers) if operator.every else any(answers)
+    return QUANTITIES[operator.quantity](answers)
 
 
 def value_of(leaf: Leaf, event: Any) -> Any:

@@ -58,8 +58,8 @@ class Operator:
     many_code: str = ""
     """The same when ``{v}`` is a tuple of values of which one must do; generated from ``code`` when empty."""
 
-    every: bool = False
-    """For a field with many values the test must hold for each (``!=``), not for one."""
+    quantity: str = "any"
+    """Of a field with many values the test must hold for ``any``, ``all`` (``!=``) or just ``one``."""
 
     may: Callable[[Unknown, Values], bool] = lambda _unknown, _values: True
     """Whether a value of which only the end is known may pass."""
@@ -130,6 +130,8 @@ def _one_of(testers: Any) -> Callable[[bytes], bool]:
     return together[0] if len(together) == 1 else lambda value: any(tester(value) for tester in together)
 
 
+QUANTITIES: dict[str, Callable[[list[bool]], bool]] = {"any": any, "all": all, "one": lambda answers: answers.count(True) == 1}
+
 _IN, _IN_NETWORKS, _MEETS = "{v} in {c}", "in_networks({v}, {c})", "not {c}.isdisjoint({v})"
 
 OPERATORS: tuple[Operator, ...] = (
@@ -156,7 +158,7 @@ OPERATORS: tuple[Operator, ...] = (
         code="{v} not in {c}",
         address_code="not in_networks({v}, {c})",
         many_code="{c}.isdisjoint({v})",
-        every=True,
+        quantity="all",
         linked=True,
     ),
     Operator(symbol="<=", operand=Operand.ONE, types=_ORDER, doc="is at most", test=lambda v, c: v <= c[0], prepare=lambda c: c[0], code="{v} <= {c}"),
@@ -267,6 +269,45 @@ OPERATORS: tuple[Operator, ...] = (
         code=_IN,
         address_code=_IN_NETWORKS,
         many_code=_MEETS,
+    ),
+    Operator(
+        symbol="anyof",
+        operand=Operand.LIST,
+        types=_EQUAL,
+        doc="is among; of several values, at least one is",
+        test=_equals,
+        prepare=frozenset,
+        may=_ends,
+        linked=True,
+        code=_IN,
+        address_code=_IN_NETWORKS,
+        many_code=_MEETS,
+    ),
+    Operator(
+        symbol="allof",
+        operand=Operand.LIST,
+        types=_EQUAL,
+        doc="is among; of several values, each is",
+        test=_equals,
+        prepare=frozenset,
+        may=_ends,
+        linked=True,
+        code=_IN,
+        address_code=_IN_NETWORKS,
+        quantity="all",
+    ),
+    Operator(
+        symbol="oneof",
+        operand=Operand.LIST,
+        types=_EQUAL,
+        doc="is among; of several values, just one is",
+        test=_equals,
+        prepare=frozenset,
+        may=_ends,
+        linked=True,
+        code=_IN,
+        address_code=_IN_NETWORKS,
+        quantity="one",
     ),
     Operator(
         symbol="pmatch",

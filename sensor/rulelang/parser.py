@@ -10,9 +10,13 @@ those are the checker's. Parentheses may be 100 deep, as in Falco; chains of
     and    = not { "and" not }
     not    = { "not" } ( "(" or ")" | test | macro )
     test   = field ( "exists" | op value | op "(" [ value { "," value } ] ")" | op list | op val(field) )
+    field  = name [ "[" argument "]" ] | transformer "(" field ")" | "concat(" part { "," part } ")" | "join(" value ", (" part { "," part } "))"
+    part   = field | value
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from sensor.rulelang.ast import And, FieldName, MacroName, Node, Not, Or, Source, Test, Value
 from sensor.rulelang.lexer import ConditionSyntaxError, Cursor
@@ -103,7 +107,11 @@ class _Parser:
                 cursor.skip_blank()
                 if inner is None or not cursor.take(")"):
                     raise ConditionSyntaxError(cursor.at, f"expected a field and ')' in {transformer}()")
-                return FieldName(inner.name, inner.argument, inner.offset, (transformer, *inner.transformers))
+                return replace(inner, transformers=(transformer, *inner.transformers))
+        if cursor.take("concat("):
+            return FieldName("concat()", None, offset, parts=self._parts("concat"))
+        if cursor.take("join("):
+            return self._joined(offset)
         name = cursor.take_field()
         if name is None:
             return None
@@ -113,6 +121,39 @@ class _Parser:
             if argument is None or not cursor.take("]"):
                 raise ConditionSyntaxError(cursor.at, f"expected an argument and ']' after {name}[")
         return FieldName(name, argument, offset)
+
+    def _joined(self, offset: int) -> FieldName:
+        separator = self._value()
+        self.cursor.skip_blank()
+        if separator is None or not self.cursor.take(","):
+            raise ConditionSyntaxError(self.cursor.at, "expected a separator and ',' in join()")
+        self.cursor.skip_blank()
+        if not self.cursor.take("("):
+            raise ConditionSyntaxError(self.cursor.at, "expected '(' and what is to be joined in join()")
+        parts = self._parts("join")
+        self.cursor.skip_blank()
+        if not self.cursor.take(")"):
+            raise ConditionSyntaxError(self.cursor.at, f"expected ')' instead of {self.cursor.rest()!r} in join()")
+        return FieldName("join()", None, offset, parts=parts, separator=separator.text)
+
+    def _parts(self, word: str) -> tuple[FieldName | Value, ...]:
+        """Take fields and texts up to and with the closing parenthesis."""
+        parts: list[FieldName | Value] = []
+        while True:
+            self.cursor.skip_blank()
+            at = self.cursor.at
+            part = self._field() or self._value()
+            if part is None:
+                raise ConditionSyntaxError(at, f"expected a field or a text in {word}() instead of {self.cursor.rest()!r}")
+            parts.append(part)
+            self.cursor.skip_blank()
+            if self.cursor.take(")"):
+                break
+            if not self.cursor.take(","):
+                raise ConditionSyntaxError(self.cursor.at, f"expected ',' or ')' instead of {self.cursor.rest()!r} in {word}()")
+        if word == "concat" and len(parts) < 2:  # noqa: PLR2004  # one is nothing to put together
+            raise ConditionSyntaxError(self.cursor.at, "concat() puts two or more together")
+        return tuple(parts)
 
     def _operator(self) -> Operator:
         self.cursor.skip_blank()

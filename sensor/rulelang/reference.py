@@ -71,12 +71,15 @@ def page() -> str:
         ),
     )
     lines += [
-        "Of a field with several values one has to pass; for `!=`, each. `val(FIELD)` on the right side, the same event's other field, is understood;",
-        "a rule that compares so is blind in this build.",
+        "Of a field with several values one has to pass; for `!=` and `allof`, each; for `oneof`, just one. On the right side `val(FIELD)` is the same event's",
+        "other field, of the same type; of its several values one has to do. Globs, expressions and bytes are compared with constants only.",
         "",
         "## Transformers",
         "",
         "Around a field: " + ", ".join(f"`{name}()` ({kind.value})" for name, (kind, _) in TRANSFORMERS.items()) + ".",
+        "",
+        "`concat(PART, PART, …)` puts two or more texts, numbers and constants together; `join(SEPARATOR, (PART, …))` puts a constant in between.",
+        "When a part is missing, so is the whole. Neither these nor `val()` are tested in the kernel: other tests of the condition should narrow it.",
         "",
         "## Fields",
         "",

@@ -42,6 +42,8 @@ def _wrapped(node: Any) -> str:
 
 def _test(leaf: Leaf, values: tuple[Any, ...]) -> str:
     operator = leaf.operator
+    if leaf.field.spec.name == "val()":
+        return leaf.field.label
     if operator.operand is Operand.NONE:
         return f"{leaf.field.label} {operator.symbol}"
     texts = [_value(value) for value in values]

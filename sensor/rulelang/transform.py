@@ -2,8 +2,8 @@
 """
 Transformers: what a condition may put around a field.
 
-They work on text and keep *missing* missing and *unknown* unknown. Falco's
-``concat``, ``join`` and a transformer on the right side are not here yet.
+They work on text and keep *missing* missing and *unknown* unknown. What puts
+several fields together is in `sensor.rulelang.bound`.
 """
 
 from __future__ import annotations

@@ -48,7 +48,25 @@ TRUTHS = tuple(
     for op in ("=", "!=")
     for value in ("true", "false")
 )
-FIXED = ("evt.dir=<", "evt.dir=>", "evt.num=0", "evt.num>=0", "a_macro", "another_macro", "proc.name in (a_list)")
+FIXED = (
+    "proc.name = val(proc.pname)",
+    "fd.name startswith val(proc.cwd)",
+    "fd.lport != val(fd.rport)",
+    "fd.rip = val(fd.lip)",
+    "proc.aname anyof (sh, cat)",
+    "proc.aname allof (sh, cat)",
+    "proc.aname oneof (sh, cat)",
+    "fd.net oneof (10.0.0.0/8)",
+    'concat(fd.directory, "/", fd.filename) = /etc/shadow',
+    'join(",", (proc.name, fd.rport)) contains ",80"',
+    "evt.dir=<",
+    "evt.dir=>",
+    "evt.num=0",
+    "evt.num>=0",
+    "a_macro",
+    "another_macro",
+    "proc.name in (a_list)",
+)
 
 KNOWN = names({"a_macro": "evt.type in (open, openat) and fd.num>=0", "another_macro": "not a_macro or proc.name = sh"}, {"a_list": ("cat", "sh")})
 """The macros and the list that conditions use."""

@@ -51,7 +51,8 @@ def test_a_list_bomb_is_refused(monkeypatch):
 def test_fields_that_are_not_filled_are_limitations():
     """The leaf says so, and it is no problem."""
     assert tree("user.name = root").limitation == "user.name is not filled by this build"
-    assert "another field" in tree("proc.name = val(proc.pname)").limitation
+    assert tree("proc.name = val(user.name)").limitation == "user.name is not filled by this build"
+    assert tree('concat(proc.name, user.name) = "x"').limitation == "user.name is not filled by this build"
 
 
 def test_unknown_events_are_warned_about():
