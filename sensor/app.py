@@ -190,6 +190,7 @@ class Agent:
             "policy": self.pipeline.policy.name,
             "kernel": {
                 "probes": list(kernel.kinds),
+                "transport": self._transport(),
                 "features": asdict(kernel.features),
                 "offsets": kernel.offsets.source,
                 "cgroups": f"{kernel.hierarchy.mode.value} {kernel.hierarchy.controller}".strip(),
@@ -197,6 +198,9 @@ class Agent:
                 "instructions": kernel.session.instructions,
             },
         }
+
+    def _transport(self) -> str:
+        return "ring buffer" if self.kernel.features.ringbuf else "perf buffer"
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT, then drain, tell the counts, and detach everything."""
@@ -220,7 +224,7 @@ class Agent:
             "watching",
             rules=len(self.ruleset.rules),
             probes=list(self.kernel.kinds),
-            transport="ring buffer" if self.kernel.features.ringbuf else "perf buffer",
+            transport=self._transport(),
         )
         try:
             while not self._stop:

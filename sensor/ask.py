@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Ask = Callable[[str], str]
-    """A path (``/rules``) → the answer's body, whatever its status; raises EnvironmentRefusal when nobody answers."""
+    """A path (``/rules``) → the answer's body; "not ready" is an answer, too. Raises EnvironmentRefusal when nobody answers, or not that."""
 
 TIMEOUT_S = 3.0
 MAX_BYTES = 16 << 20
 """Most of an answer that is read: a million rules' states."""
+
+_ANSWERS = {200, 503}
+_LINE_END = "\n"
+_OTHER = "is it a sensor, and of this version?"
 
 
 class _Local(http.client.HTTPConnection):
@@ -49,10 +53,16 @@ def _asker(connect: Callable[[], http.client.HTTPConnection], place: str, hint: 
         connection = connect()
         try:
             connection.request("GET", path)
-            return connection.getresponse().read(MAX_BYTES).decode(errors="backslashreplace")  # "not ready" is an answer, too
+            response = connection.getresponse()
+            body = response.read(MAX_BYTES).decode(errors="backslashreplace")
         except (OSError, http.client.HTTPException) as error:
             raise EnvironmentRefusal(f"no sensor answers on {place}: {error}", hint=hint) from error
         finally:
             connection.close()
+        if response.status not in _ANSWERS:
+            raise EnvironmentRefusal(f"{place} answers {response.status} to {path}: {body.partition(_LINE_END)[0]:.200}", hint=_OTHER)
+        if response.length:  # of what was announced this much did not come; read() says nothing
+            raise EnvironmentRefusal(f"the answer of {place} to {path} is cut short", hint="ask again")
+        return body
 
     return ask

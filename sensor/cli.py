@@ -148,7 +148,7 @@ def _config(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # noq
         host_in_scope=not options.containers_only,
         status_address=options.status_address,
         status_port=options.status_port,
-        status_socket=None if options.status_socket == Path("none") else options.status_socket,
+        status_socket=None if options.status_socket in {Path("none"), Path()} else options.status_socket,
         node=options.node,
         watch=not options.no_watch,
         cluster=ClusterConfig(

@@ -103,12 +103,16 @@ def support(options: argparse.Namespace) -> int:
         "ready.json": lambda: ask("/readyz"),
         "rules.json": lambda: ask("/rules"),
     }
-    if not options.status_port:  # a port tells everybody who reaches it, and so not these
-        parts |= {"configuration.json": lambda: ask("/configuration"), "agent.log": lambda: ask("/log")}
+    local = _not_by_port if options.status_port else ask
+    parts |= {"configuration.json": lambda: local("/configuration"), "agent.log": lambda: local("/log")}
     redactor = Redactor(RedactConfig())
     missing = write_archive(options.file, parts, redact=redactor.text, mtime_s=int(time.clock_gettime(time.CLOCK_REALTIME)))
     sys.stdout.write(f"{options.file}\n" + "".join(f"left out: {line}\n" for line in missing))
     return 0
+
+
+def _not_by_port(_path: str) -> str:
+    raise EnvironmentRefusal("a port tells everybody who reaches it, and so not this", hint="leave --status-port out")
 
 
 _PREPARED = {

@@ -84,6 +84,8 @@ class Status:
 
     def close(self) -> None:
         """Stop answering."""
+        if self._local:
+            self._local.remove()  # first: a name without a listener would be a dead sensor's
         if self._server:
             self._server.close()
         if self._local:

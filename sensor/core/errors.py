@@ -16,8 +16,8 @@ Every error Scout raises on purpose, as one tree.
         ├── UnknownEventKind
         └── RecordingError      a recording is damaged or of another version
 
-Callers catch branches; ``Exception`` is caught only in the loops of
-`sensor.app`. A message says what was found, where, and what to do.
+Callers catch branches; ``Exception`` is caught only in loops that must go on,
+`sensor.app`'s and its threads'. A message says what was found, where, and what to do.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ root; this is the only module that imports structlog.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -47,6 +48,7 @@ MAX_DEPTH = 4
 _T = TypeVar("_T")
 _COLOURS = {"debug": "\x1b[2m", "warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31;1m"}
 _RESET = "\x1b[0m"
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")  # ECMA-48: SGR; values' own escapes are no escapes any more when a line is made
 
 
 class Level(IntEnum):
@@ -127,7 +129,7 @@ class _Lines:
         self._control = control
 
     def msg(self, line: str) -> None:
-        self._control.tail.add(line)
+        self._control.tail.add(_COLOUR.sub("", line))
         try:
             self._stream.write(line + "\n")
             self._stream.flush()

@@ -4,9 +4,10 @@ What a running sensor answers: ``/metrics``, ``/healthz``, ``/readyz``, ``/rules
 
 One thread serves all connections without blocking, because a scrape must not
 wait for a client that never sends its request. Promises: a client has
-`DEADLINE_S` from connecting to having its answer; at `MAX_CONNECTIONS` the
-oldest is dropped for the newest, so that the kubelet's probe gets through; a
-request has at most `MAX_REQUEST_BYTES`; nothing a client sends can raise here.
+`DEADLINE_S` from connecting to having its answer; at `MAX_CONNECTIONS` of one
+listener its oldest is dropped for the newest, so that the kubelet's probe gets
+through, and who floods the port takes nothing from the socket; a request has at
+most `MAX_REQUEST_BYTES`; nothing a client sends, and no route, can end it.
 There is no authentication: the port is 127.0.0.1's unless told otherwise, and
 nothing here changes anything. What is not for everybody on the node is served
 on the socket alone (`sensor.health.localsocket`).
@@ -21,7 +22,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from sensor.core.errors import ScoutError, UsageError
+from sensor.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +37,7 @@ DEADLINE_S = 5
 """From connecting to the answer's last byte; the kubelet gives up after 1 s, Prometheus after 10."""
 
 MAX_CONNECTIONS = 32
-"""At once; a scraper, the kubelet's two probes and a person are four."""
+"""At once, of each listener; a scraper, the kubelet's two probes and a person are four."""
 
 MAX_REQUEST_BYTES = 8_192
 """What common servers allow for a request line and headers."""
@@ -60,7 +61,8 @@ class Response:
 
 @dataclass(slots=True)
 class _Connection:
-    socket: socket.socket
+    client: socket.socket
+    listener: socket.socket
     routes: Routes
     deadline_ns: int
     request: bytearray = field(default_factory=bytearray)
@@ -158,10 +160,11 @@ class StatusServer:
             self._paused.append((listener, routes))
             self._accept_again_ns = self._clock.monotonic_ns() + _ACCEPT_PAUSE_S * _NS
             return
-        if len(self._connections) >= MAX_CONNECTIONS:
-            self._drop(next(iter(self._connections.values())))  # insertion order: the oldest
+        held = [connection for connection in self._connections.values() if connection.listener is listener]
+        if len(held) >= MAX_CONNECTIONS:
+            self._drop(held[0])  # insertion order: the oldest
         client.setblocking(False)
-        connection = _Connection(client, routes, self._clock.monotonic_ns() + DEADLINE_S * _NS)
+        connection = _Connection(client, listener, routes, self._clock.monotonic_ns() + DEADLINE_S * _NS)
         self._connections[client.fileno()] = connection
         self._selector.register(client, selectors.EVENT_READ, connection)
 
@@ -176,7 +179,7 @@ class StatusServer:
             self._paused.clear()
 
     def _step(self, connection: _Connection) -> None:
-        if connection.socket.fileno() not in self._connections:
+        if connection.client.fileno() not in self._connections:
             return  # dropped for a newer one in this very round
         try:
             if connection.answer is None:
@@ -189,7 +192,7 @@ class StatusServer:
             self._drop(connection)
 
     def _read(self, connection: _Connection) -> None:
-        data = connection.socket.recv(MAX_REQUEST_BYTES)
+        data = connection.client.recv(MAX_REQUEST_BYTES)
         if not data:
             self._drop(connection)
             return
@@ -200,19 +203,19 @@ class StatusServer:
                 _answer(bytes(connection.request), connection.routes) if ended else _bytes(Response(431, b"the request is too long\n"), body=True)
             )
             connection.answer = answer
-            self._selector.modify(connection.socket, selectors.EVENT_WRITE, connection)
+            self._selector.modify(connection.client, selectors.EVENT_WRITE, connection)
             self._send(connection, answer)
 
     def _send(self, connection: _Connection, answer: memoryview) -> None:
-        sent = connection.socket.send(answer[:_CHUNK_BYTES])
+        sent = connection.client.send(answer[:_CHUNK_BYTES])
         connection.answer = answer[sent:]
         if not connection.answer:
             self._drop(connection)
 
     def _drop(self, connection: _Connection) -> None:
-        self._connections.pop(connection.socket.fileno(), None)
-        self._selector.unregister(connection.socket)
-        connection.socket.close()
+        self._connections.pop(connection.client.fileno(), None)
+        self._selector.unregister(connection.client)
+        connection.client.close()
 
 
 def _answer(request: bytes, routes: Routes) -> bytes:
@@ -225,7 +228,7 @@ def _answer(request: bytes, routes: Routes) -> bytes:
     route = routes.get(path)
     try:
         response = Response(404, f"there is {', '.join(sorted(routes))}\n".encode()) if route is None else route()
-    except (ScoutError, OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001  # told to who asked; a library that cannot be imported must not take the other routes along
         response = Response(500, f"{type(error).__name__}: {error}\n".encode("utf-8", "backslashreplace"))
     return _bytes(response, body=words[0] == b"GET")
 

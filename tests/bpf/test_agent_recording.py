@@ -176,48 +176,6 @@ def test_the_support_archive_is_made(tmp_path):
     assert "Traceback" not in refused.stderr
 
 
-def test_a_running_sensor_is_in_the_archive(tmp_path):
-    """Counters, readiness, rules, configuration and log come over its socket, which is gone afterwards."""
-    good, place = tmp_path / "good.yaml", tmp_path / "scout" / "scout.sock"
-    good.write_text(RULES)
-    with Agent("--rules", good, "--output", "json", "--status-socket", place) as agent:
-        agent.ready()
-        good.write_text("- rule: broken\n  desc: x\n  condition: proc.name = (\n  output: x\n  priority: NOTICE\n")
-        agent.wait(lambda: b"mistakes" in agent.err, "word of the mistakes")
-        path = tmp_path / "support.tar.gz"
-        done = scout("support", path, "--status-socket", place)
-        assert done.returncode == 0, done.stderr
-        assert "left out" not in done.stdout
-        assert scout("rules", "status", "--status-socket", place).stdout.startswith("2 rules")
-        assert agent.end() == 0
-    assert not place.parent.exists()
-    with tarfile.open(path) as archive:
-        parts = {name.rpartition("/")[2]: archive.extractfile(name).read().decode() for name in archive.getnames()}
-    assert set(parts) == {
-        *("doctor.json", "version.json", "kernel.txt", "counters.txt", "ready.json", "rules.json", "configuration.json", "agent.log"),
-    }
-    assert json.loads(parts["configuration.json"])["rules"]["rules"] == 2
-    assert json.loads(parts["configuration.json"])["told"]["status_socket"] == str(place)
-    assert '"watching"' in parts["agent.log"]
-    assert "mistakes" in parts["agent.log"]
-    assert "scout_rule" in parts["counters.txt"]
-    assert json.loads(parts["rules.json"])
-
-
-def test_what_somebody_typed_as_a_rules_path_is_redacted(tmp_path):
-    """A path is shown in the configuration, the secret in it is not."""
-    rules, place = tmp_path / "token=tops3cretvalue", tmp_path / "scout" / "scout.sock"
-    rules.mkdir()
-    (rules / "a.yaml").write_text(RULES)
-    with Agent("--rules", rules, "--output", "json", "--status-socket", place) as agent:
-        agent.ready()
-        scout("support", tmp_path / "s.tar.gz", "--status-socket", place)
-        assert agent.end() == 0
-    with tarfile.open(tmp_path / "s.tar.gz") as archive:
-        for name in archive.getnames():
-            assert b"tops3cret" not in archive.extractfile(name).read(), name
-
-
 def test_rules_can_be_checked_listed_explained_and_tested():
     """Each action on the managed rules, and on something that is not there."""
     for action in ("check", "list", "test"):

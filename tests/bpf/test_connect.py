@@ -7,7 +7,7 @@ import errno
 import os
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import pytest
@@ -180,14 +180,12 @@ def never_answering():
                 one.close()
 
 
-def accept_all(server: socket.socket) -> None:
-    """Make room in the queue, so that the handshake that waits is answered when it is tried again."""
-    server.setblocking(False)
-    while True:
-        try:
+def accepting(server: socket.socket, done: threading.Event) -> None:
+    """Make room in the queue until *done*, so that the handshake that waits is answered when it is tried again, whoever else tries."""
+    server.settimeout(0.05)
+    while not done.is_set():
+        with suppress(TimeoutError):
             server.accept()[0].close()
-        except BlockingIOError:
-            return
 
 
 @pytest.mark.parametrize("restart", [0, 1], ids=["interrupted", "restarted"])
@@ -197,13 +195,20 @@ def test_a_signal_does_not_hide_a_connect(side, driver, name, restart):
         clause("connect", is_(Dimension.COMM, name.encode()), is_(Dimension.OUTCOME, Outcome.SUCCEEDED)),
         clause("connect", is_(Dimension.COMM, name.encode()), is_(Dimension.OUTCOME, Outcome.FAILED)),
     )
+    done = threading.Event()
     with never_answering() as server:
         port = server.getsockname()[1]
-        accepting = threading.Timer(0.6 * SLOW, accept_all, [server])
-        accepting.start()
-        act = ("comm", name, "interrupted", min(900, int(200 * SLOW)), restart, "connect", "tcp", 0, "4", "127.0.0.1", port)
-        events = side.after(lambda: driver(*act), kind="connect")
-        accepting.join()
+        answering = threading.Thread(target=accepting, args=(server, done))
+
+        def act() -> None:
+            words = ("comm", name, "interrupted", min(900, int(200 * SLOW)), restart, "connect", "tcp", 0, "4", "127.0.0.1", port)
+            with driver.waiting(*words) as interrupted:
+                answering.start()
+                interrupted.finish()
+            done.set()
+            answering.join()
+
+        events = side.after(act, kind="connect")
     assert events
     assert events[0].candidates == 1, describe(events[0])
     assert (events[0].ret, events[0].dport) == (-errno.EINPROGRESS, port)

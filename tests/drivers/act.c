@@ -307,7 +307,14 @@ static void tell_socket(int fd)
 	fflush(stdout);
 }
 
-static void on_alarm(int unused) { (void)unused; }
+static void on_alarm(int unused)
+{
+	static const char told[] = "ready=alarm\n";
+
+	(void)unused;
+	if (write(1, told, sizeof(told) - 1) < 0)
+		_exit(70);
+}
 
 /* connect KIND(tcp, udp, stream) FLAGS ADDRESS: the address may be put at the end of a page, with nothing behind it */
 static void connect_to(int at_the_end)
@@ -781,7 +788,7 @@ static void commands(void)
 			own_network();
 		} else if (is(command, "connect-at-page-end")) {
 			connect_to(1);
-		} else if (is(command, "interrupted")) { /* MILLISECONDS RESTART: the calls that follow meet one signal */
+		} else if (is(command, "interrupted")) { /* MILLISECONDS RESTART: the calls that follow meet one signal, and it says `ready` */
 			long ms = number();
 			struct sigaction action = {.sa_handler = on_alarm, .sa_flags = number() ? SA_RESTART : 0};
 			struct itimerval when = {.it_value = {.tv_usec = ms * 1000}};

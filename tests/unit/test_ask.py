@@ -49,6 +49,23 @@ def test_not_ready_is_an_answer(sensor):
     assert to("/readyz") == "no"
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 12\r\n\r\nthere is /x\n", "answers 404 to /log: there is /x"),
+        (b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 9\r\n\r\nImportErr", "answers 500 to /log: ImportErr"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "is cut short"),
+    ],
+)
+def test_what_is_no_answer_is_not_taken_for_one(sensor, answer, said):
+    """An older sensor, another program, a connection that was dropped: an archive would hold it as the log."""
+    to, answers, _ = sensor
+    answers[0] = answer
+    with pytest.raises(EnvironmentRefusal, match=said) as caught:
+        to("/log")
+    assert caught.value.hint
+
+
 def test_bytes_that_are_no_text_are_shown(sensor):
     """They are somebody's; the archive takes text."""
     to, answers, _ = sensor

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from sensor import cli
+from sensor.core.config import SOCKET
 from sensor.core.errors import DocumentError, EnvironmentRefusal, FrameError, ProbeError, ScoutError, TableError, UsageError
 
 COMMANDS = ("run", "record", "replay", "rules", "doctor", "version", "support", "offsets")
@@ -114,7 +115,10 @@ def test_what_was_typed_becomes_the_configuration(monkeypatch):
     assert (config.rules, config.policy, config.output, config.host_in_scope) == ((Path("a"), Path("b")), Path("p"), "text", False)
     assert (config.node, config.status_port, config.status_address, config.watch) == ("n", 9, "::1", False)
     assert (config.kernel.strict, config.kernel.offsets, config.status_socket) == (True, Path("o"), Path("/s"))
-    assert cli._config(cli._parser().parse_args(["run", "--status-socket", "none"])).status_socket is None
+    for nowhere in ("none", ""):
+        assert cli._config(cli._parser().parse_args(["run", "--status-socket", nowhere])).status_socket is None
+    for asks in (["run"], ["record", "f"], ["support", "f"], ["rules", "status"], ["ps"]):
+        assert cli._parser().parse_args(asks).status_socket == SOCKET
 
 
 def test_the_cluster_is_looked_for_unless_it_is_not_wanted(capsys):

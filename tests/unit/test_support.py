@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import stat
 import tarfile
 
@@ -28,7 +29,7 @@ def test_an_archive_holds_what_it_was_given(tmp_path):
     """One file a part below one folder, readable by its owner alone, with the given time."""
     path = tmp_path / "s.tar.gz"
     assert write_archive(path, {"doctor.json": lambda: "{}", "agent.log": lambda: "a\nb\n"}, redact=unchanged, mtime_s=7) == []
-    assert read(path) == {"scout-support/doctor.json": "{}", "scout-support/agent.log": "a\nb\n"}
+    assert read(path) == {"scout-support/doctor.json": "{}\n", "scout-support/agent.log": "a\nb\n"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with tarfile.open(path) as tar:
         assert {entry.mtime for entry in tar} == {7}
@@ -38,12 +39,12 @@ def test_a_part_that_cannot_be_had_is_said(tmp_path):
     """The others are written all the same."""
 
     def fails():
-        raise KernelUnsupported("no BTF")
+        raise KernelUnsupported("no BTF", hint="name a table")
 
     path = tmp_path / "s.tar.gz"
     missing = write_archive(path, {"doctor.json": fails, "counters.json": lambda: "{}"}, redact=unchanged, mtime_s=0)
-    assert missing == ["doctor.json: no BTF"]
-    assert read(path)["scout-support/missing.txt"] == "doctor.json: no BTF\n"
+    assert missing == ["doctor.json: no BTF (name a table)"], "and what to do"
+    assert read(path)["scout-support/missing.txt"] == "doctor.json: no BTF (name a table)\n"
     assert "scout-support/counters.json" in read(path)
 
 
@@ -85,12 +86,45 @@ def test_a_long_part_keeps_its_end(tmp_path, monkeypatch):
         "  webhook-secret: 'hunter2 and more'",
         "authorization: Bearer hunter2",
         "x: {password: hunter2, other: 1}",
+        "password=hunter1,hunter2",
+        "{password: [a, hunter2]}",
+        'why="password=a}hunter2"',
+        "started with --api-token hunter2",
+        r'"a.yaml:3: \"password\": \"hunter2\""',
+        '{"why": "a.yaml:3: \\"password\\": \\"hunter2\\""}',
+        '{"told": {"api_key": ["a", "hunter2"]}}',
+        '{"DB_TOKEN": "hunter2", "x": 1}',
     ],
 )
-def test_secret_settings_are_taken_out_whatever_the_redactor_finds(line):
+@pytest.mark.parametrize("is_json", [False, True])
+def test_secret_settings_are_taken_out_whatever_the_redactor_finds(line, is_json):
     """The archive is read by strangers."""
-    assert "hunter2" not in without_secrets(line, unchanged)
-    assert "[redacted]" in without_secrets(line, unchanged)
+    shown = without_secrets(line, unchanged, is_json=is_json)
+    assert "hunter2" not in shown
+    assert "[redacted]" in shown
+
+
+def test_json_stays_json(tmp_path):
+    """Values are redacted, each by itself; what is called like a secret and is a structure is a rule of that name."""
+    told = {"rules": ["/a/token=x y", "/b,c"], "Service account token read": {"status": "active"}, "deep": [{"why": f"{KEY}\nline"}], "n": 1, "no": None}
+    path = tmp_path / "s.tar.gz"
+    write_archive(path, {"configuration.json": lambda: json.dumps(told, indent=1)}, redact=unchanged, mtime_s=0)
+    shown = json.loads(read(path)["scout-support/configuration.json"])
+    assert shown == {**told, "rules": ["/a/token=[redacted]", "/b,c"], "deep": [{"why": "[redacted]\nline"}]}
+
+
+def test_a_log_s_lines_are_redacted_each_by_itself():
+    """A line that is JSON stays so, and takes no other along, whatever its values are; people's lines are text."""
+    gone, setting = "[3 lines before these are gone]", "12:00 info password=x y"
+    lines = [gone, '{"why": "-----BEGIN PRIVATE KEY-----MII"}', '{"event": "watching", "secret": "x"}', setting, ""]
+    shown = without_secrets("\n".join(lines), unchanged).split("\n")
+    assert shown == [lines[0], '{"why": "[redacted]"}', '{"event": "watching", "secret": "[redacted]"}', "12:00 info password=[redacted]", ""]
+
+
+@pytest.mark.parametrize("text", ["{" * 100_000, "[" * 100_000 + "]" * 100_000, "{", "[1", '{"a": ' + "9" * 5_000 + "}"])
+def test_what_looks_like_json_and_is_none_is_text(text):
+    """It is shown as it is, as far as a line goes."""
+    assert without_secrets(text, unchanged, is_json=True)[:100] == text[:100]
 
 
 def test_private_keys_go_whole():

@@ -43,8 +43,9 @@ def test_a_machine_gets_one_json_object_per_line():
 def test_a_person_gets_one_short_line():
     """On a terminal an entry is one line, coloured by its level."""
     stream = Terminal()
-    set_up(stream)
+    control = set_up(stream)
     logger("probes").warning("probe left out", probe="connect", reason="no such tracepoint")
+    assert control.tail.text() == '12:00:00.005 warning probes: probe left out probe=connect reason="no such tracepoint"\n', "kept without the colour"
     assert stream.getvalue() == '\x1b[33m12:00:00.005 warning probes: probe left out probe=connect reason="no such tracepoint"\x1b[0m\n'
 
 

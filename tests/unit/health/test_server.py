@@ -20,7 +20,10 @@ def routes():
     def fails():
         raise RecordingError("no\udcff good")
 
-    return {"/ok": lambda: Response(200, b"fine\n"), "/large": lambda: Response(200, b"x" * 3_000_000), "/fails": fails}
+    def lacks():
+        raise ImportError("no library")
+
+    return {"/ok": lambda: Response(200, b"fine\n"), "/large": lambda: Response(200, b"x" * 3_000_000), "/fails": fails, "/missing": lacks}
 
 
 @pytest.fixture
@@ -78,13 +81,14 @@ def ask(server, request):
         (b"GET /ok?a=b HTTP/1.0\r\n\r\n", 200, b"fine\n"),
         (b"GET /ok HTTP/1.1\n\n", 200, b"fine\n"),
         (b"HEAD /ok HTTP/1.1\r\n\r\n", 200, b""),
-        (b"GET / HTTP/1.1\r\n\r\n", 404, b"there is /fails, /large, /ok\n"),
-        (b"GET /\xff\x1b HTTP/1.1\r\n\r\n", 404, b"there is /fails, /large, /ok\n"),
+        (b"GET / HTTP/1.1\r\n\r\n", 404, b"there is /fails, /large, /missing, /ok\n"),
+        (b"GET /\xff\x1b HTTP/1.1\r\n\r\n", 404, b"there is /fails, /large, /missing, /ok\n"),
         (b"POST /ok HTTP/1.1\r\n\r\n", 405, b"only GET and HEAD\n"),
         (b"GET /ok\r\n\r\n", 400, b"this is not an HTTP/1 request\n"),
         (b"\x16\x03\x01\x02\r\n\r\n", 400, b"this is not an HTTP/1 request\n"),
         (b"GET /ok HTTP/2\r\n\r\n", 400, b"this is not an HTTP/1 request\n"),
         (b"GET /fails HTTP/1.1\r\n\r\n", 500, b"RecordingError: no\\udcff good\n"),
+        (b"GET /missing HTTP/1.1\r\n\r\n", 500, b"ImportError: no library\n"),
     ],
 )
 def test_requests_and_garbage_get_one_answer(server, request_, status, body):
@@ -134,6 +138,33 @@ def test_the_newest_connection_gets_through(server):
     assert len(server._connections) == module.MAX_CONNECTIONS
     assert ask(server, b"GET /ok HTTP/1.1\r\n\r\n").endswith(b"fine\n")
     assert len(server._connections) == module.MAX_CONNECTIONS - 1
+    for client in held:
+        client.close()
+
+
+def test_a_flood_of_one_listener_costs_the_other_nothing(clock):
+    """Who may only reach the port cannot cut short what root asks the socket, however long that answer takes."""
+    server = StatusServer([(listen(), {}), (listen(), routes())], clock=clock)
+    root = socket.create_connection(server._listeners[1].getsockname(), timeout=5)
+    root.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+    server._round(1)
+    held = [connect(server) for _ in range(2 * module.MAX_CONNECTIONS)]
+    assert len(answer(server, root).partition(b"\r\n\r\n")[2]) == 3_000_000
+    for client in held:
+        client.close()
+    server.close()
+
+
+def test_a_thousand_silent_clients_are_bounded_and_go(server, clock):
+    """Memory and descriptors stay; the next one that asks is answered; then nothing wakes the thread."""
+    held = []
+    for _ in range(1_000):
+        held.append(connect(server))
+        assert len(server._connections) <= module.MAX_CONNECTIONS
+    assert ask(server, b"GET /ok HTTP/1.1\r\n\r\n").endswith(b"fine\n")
+    clock.advance(module.DEADLINE_S * 10**9)
+    server._round(0)
+    assert server._timeout_s() is None
     for client in held:
         client.close()
 
