@@ -20,7 +20,8 @@ from tests.unit.ruleset.documents import loaded, problems, rule
         ("evt.type = openat and (proc.name = a or evt.type = sendto and fd.connected = false)", RuleStatus.ACTIVE, ("open",), ""),
         ("evt.type = openat and evt.dir = >", RuleStatus.BLIND, (), "the condition can never hold"),
         ("proc.name = a", RuleStatus.ACTIVE, ("exec", "open", "connect"), ""),
-        ("evt.type = openat and proc.name = val(proc.pname)", RuleStatus.BLIND, (), "open: a comparison with another field is not supported by this build"),
+        ("evt.type = openat and proc.name = val(proc.pname)", RuleStatus.ACTIVE, ("open",), ""),
+        ("evt.type = openat and proc.name = val(user.name)", RuleStatus.BLIND, (), "open: user.name is not filled by this build"),
     ],
 )
 def test_what_a_rule_can_do_here(condition, status, kinds, reason):
