@@ -37,7 +37,7 @@ What differs from Falco, because the kernel is believed and not the caller:
 * **A value may be unknown** (cut, faulted, a descriptor that another thread closed). A test on it holds, and so does its negation, unless the end that is known
   contradicts: nobody evades a rule by making a value unknown, and no exception profits from it.
 * A missing value fails every test, `!=` too, and passes every negation.
-* Text is bytes: no decoding, no case folding but where the operator says so (ASCII).
+* Text is bytes: no decoding, no case folding but where the operator says so (ASCII); `.` of an expression is any byte, a newline and half a letter too.
 * `evt.dir = >` never holds: events are told at the call's end.
 """
 

@@ -17,6 +17,7 @@ from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from sensor.core.escape import raw
 from sensor.events.common import HEADER, PROCESS, SHARED_TAILS, FrameFlag
 from sensor.events.dimensions import Profile
 from sensor.events.registry import KINDS
@@ -98,7 +99,7 @@ def _blank(kind_name: str) -> SimpleNamespace:
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    return raw(text)  # \\xHH is a byte, as findings show it
 
 
 def _member(name: str, convert: Callable[[str], Any]) -> Callable[[Event, str, str], None]:
