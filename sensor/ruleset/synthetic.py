@@ -99,7 +99,7 @@ def _blank(kind_name: str) -> SimpleNamespace:
 
 
 def _bytes(text: str) -> bytes:
-    return raw(text)  # \\xHH is a byte, as findings show it
+    return raw(text)  # \xHH is a byte, as findings show it
 
 
 def _member(name: str, convert: Callable[[str], Any]) -> Callable[[Event, str, str], None]:
