@@ -11,6 +11,7 @@ is for the reader of the document to say, because only it knows the key.
 
 from __future__ import annotations
 
+import re
 from array import array
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -34,6 +35,13 @@ MAX_NODES = 400_000
 """Most values in one file; it bounds memory to about 100 MB for the worst 4 MiB."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser reads a large file ten times faster
+
+
+_ESCAPED = {
+    '"': re.compile(r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[nrtvf /\\\"]|$)"),
+    "'": re.compile("''"),
+}
+"""Quotation mark → what stands for a character in it; the rarer ones end the search for places."""
 
 
 @dataclass(slots=True)
@@ -77,8 +85,8 @@ class Scalar(Node):
         Return line and column (from 1) of the character at *offset* of ``text``.
 
         Folding changes white space only, so the n-th visible character of the
-        text is the n-th of the source. Where that does not hold (escapes in
-        double quotes) the place of the whole value is returned.
+        text is the n-th of the source, escapes in quotes taken as one. Where that
+        does not hold the place of the whole value is returned.
         """
         if self._places is None:
             self._places = self._find_places()
@@ -104,13 +112,29 @@ class Scalar(Node):
 
     def _source(self) -> Iterator[tuple[int, int, str]]:
         first = self.line + 1 if self.block else self.line
+        written = self.document.lines[self.line - 1]
+        quote = written[self.column - 1 : self.column] if not self.plain and not self.block else ""
+        escape = _ESCAPED.get(quote)
         for line in range(first, min(self.end_line, len(self.document.lines)) + 1):
             source = self.document.lines[line - 1]
-            start = 0
+            at = 0
             if line == self.line:
-                start = self.column - 1 if self.plain else self.column
-            for column in range(start, len(source)):
-                yield line, column + 1, source[column]
+                at = self.column - 1 if self.plain else self.column
+            while at < len(source):
+                found = escape.match(source, at) if escape else None
+                yield line, at + 1, _meant(found) if found else source[at]
+                at = found.end() if found else at + 1
+
+
+def _meant(escape: re.Match[str]) -> str:
+    """Return the character that an escape in quotes stands for; a blank for white space and line ends."""
+    text = escape.group()
+    if text == "''":
+        return "'"
+    if text[1:2] in ("x", "u", "U"):
+        digits = text[2:]
+        return chr(int(digits, 16))
+    return text[1:] if text[1:] in ('"', "\\", "/") else " "
 
 
 @dataclass(slots=True)

@@ -31,9 +31,24 @@ def test_every_value_knows_its_place():
         (b"c: >-\n  one\n  two\n", "two", (3, 3)),
         (b"c: |\n  one\n\n    two\n", "two", (4, 5)),
         (b"c: one\n   two three\n", "three", (2, 8)),
-        (b'c: "a\\tone two"\n', "two", (1, 4)),
+        (b'c: "a\\tone two"\n', "two", (1, 12)),
+        (b'c: "a \\"x\\" \\x41\\u00e9 two"\n', "two", (1, 24)),
+        (b"c: 'it''s two'\n", "two", (1, 11)),
+        (b'c: "a\\\n   two"\n', "two", (2, 4)),
+        (b'c: "a\\_b two"\n', "two", (1, 4)),
     ],
-    ids=["plain", "quoted", "folded", "literal", "over lines", "with escapes: the value's own place"],
+    ids=[
+        "plain",
+        "quoted",
+        "folded",
+        "literal",
+        "over lines",
+        "escapes",
+        "escapes of all kinds",
+        "a quote twice",
+        "a line goes on",
+        "rare escapes: the value's own place",
+    ],
 )
 def test_a_place_inside_a_text(content, word, place):
     """A part of a scalar is found in the file, however the scalar is folded."""
