@@ -17,13 +17,20 @@ those are the checker's. Parentheses may be 100 deep, as in Falco; chains of
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from sensor.rulelang.ast import And, FieldName, MacroName, Node, Not, Or, Source, Test, Value
 from sensor.rulelang.lexer import ConditionSyntaxError, Cursor
 from sensor.rulelang.operators import BY_SYMBOL, SYMBOLS, Operand, Operator
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 MAX_DEPTH = 100
 """Parentheses in parentheses, as Falco's parser has it."""
+
+_TRANSFORMER_CHARACTERS = 20
 
 TRANSFORMERS = ("tolower", "toupper", "b64", "basename", "len")
 """What may stand around a field; ``val`` marks a field on the right side."""
@@ -41,8 +48,25 @@ def parse(source: Source) -> Node:
         raise ConditionSyntaxError(0, "the condition is empty")
     node = parser.disjunction(0)
     if not parser.cursor.at_end():
-        raise ConditionSyntaxError(parser.cursor.at, f"unexpected {parser.cursor.rest()!r}; expected 'and', 'or' or the end")
+        at, word = parser.cursor.at, parser.cursor.rest()
+        raise ConditionSyntaxError(at, f"unexpected {word!r}; expected 'and', 'or' or the end", _unended(source.text[:at], word))
     return node
+
+
+def _likest(word: str, known: Iterable[str]) -> str:
+    """Return the hint with the one of *known* that *word* was probably meant to be; a parse ends at its first mistake, so one guess is made."""
+    close = get_close_matches(word.lower(), list(known), 1, 0.7)
+    return f"perhaps {close[0]}" if close else ""
+
+
+def _unended(before: str, word: str) -> str:
+    """Return the hint for *word* where a condition should go on or end, after the text *before*."""
+    called = before[-_TRANSFORMER_CHARACTERS:].split()[-1:]
+    if word.startswith("(") and called and not before[-1:].isspace():
+        return _likest(called[0].lstrip("("), (*TRANSFORMERS, "concat", "join"))
+    if called == ["NOT"]:
+        return "perhaps not"
+    return _likest(word, ("and", "or"))
 
 
 class _Parser:
@@ -163,7 +187,10 @@ class _Parser:
             taken = self.cursor.take_word(symbol) if symbol.isalpha() else self.cursor.take(symbol)
             if taken:
                 return BY_SYMBOL[symbol]
-        raise ConditionSyntaxError(self.cursor.at, f"expected an operator instead of {self.cursor.rest()!r}", f"one of {' '.join(SYMBOLS)}")
+        word = self.cursor.rest()
+        guess = _likest(word, SYMBOLS)
+        hint = f"one of {' '.join(SYMBOLS)}"
+        raise ConditionSyntaxError(self.cursor.at, f"expected an operator instead of {word!r}", f"{guess}; {hint}" if guess else hint)
 
     def _test(self, field: FieldName, offset: int) -> Node:
         operator = self._operator()

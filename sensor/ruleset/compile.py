@@ -180,7 +180,8 @@ class _Said:
         priority = "INFORMATIONAL" if said == "INFO" else said
         if priority not in PRIORITIES:
             node = self.definition.parts["priority"][-1] if "priority" in self.definition.parts else self.definition.name
-            self.report.problems.append(node.problem(f"priority {said!r}", f"one of {', '.join(PRIORITIES)}"))
+            guess = self.report.suggestions.hint(said, PRIORITIES)
+            self.report.problems.append(node.problem(f"priority {said!r}", f"{guess}{'; ' if guess else ''}one of {', '.join(PRIORITIES)}"))
         return priority
 
     def attack(self, table: AttackTable | None) -> tuple[str, ...]:

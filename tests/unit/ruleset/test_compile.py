@@ -172,3 +172,8 @@ def test_files_as_people_write_them():
     assert not by_name["Going out"].match(make_event("connect", container=True, daddr="10.1.1.1"))
     assert by_name["Later"].match(make_event("exec", comm="less", cmdline=b"less\0/etc/Shadow\0"))
     assert by_name["Later"].match(make_event("exec", comm="od", cmdline=b"od\0/etc/Shadow\0"))
+
+
+def test_a_misspelt_priority_is_guessed():
+    """The likest priority comes first, then all of them."""
+    assert problems(rule("evt.type = openat", priority="CRITCAL"))[0].hint.startswith("perhaps CRITICAL; one of EMERGENCY")
