@@ -46,7 +46,7 @@ build() {
     local set=k8s.io/component-base/version minor=${kubernetes#v1.}
     (cd "$here" && CGO_ENABLED=0 GOBIN=$bin GOTOOLCHAIN=local go install -v -trimpath -ldflags \
         "-s -w -X $set.gitVersion=$kubernetes -X $set.gitMajor=1 -X $set.gitMinor=${minor%%.*}" tool) 2>&1 |
-        awk '/^[a-z0-9.]+[.\/][^ ]*$/ { if (++n % 250 == 0) printf "node: %d packages compiled\n", n; fflush(); next } { print }' >&2
+        awk '/^go: downloading / || /^[^ ]+$/ { if (++n % 250 == 0) printf "node: %d modules and packages\n", n; fflush(); next } { print }' >&2
     touch "$bin/.done"
 }
 
