@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import linecache
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sensor.core.errors import FrameTooShort, UnknownEventKind
 from sensor.events import layout
-from sensor.events.common import ANCESTOR_BYTES, SHARED_TAILS
+from sensor.events.common import ANCESTOR, ANCESTOR_BYTES, SHARED_TAILS
 from sensor.events.registry import KINDS
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from sensor.events.spec import EventSpec
 
-_ANCESTOR = struct.Struct("<I16s")
 _PACKED = "ancestors_packed"
 """Where an event keeps its ancestors until somebody asks for them: few rules do, every finding does."""
 _KIND_AT = next(member.at for member in layout.COMMON if member.field.name == "kind")
@@ -48,9 +47,29 @@ def _format(placed: tuple[layout.Placed, ...]) -> str:
     return "".join(parts)
 
 
-def _ancestors(raw: bytes) -> tuple[tuple[int, bytes], ...]:
+class Ancestor(NamedTuple):
+    """One parent, its members as in `sensor.events.common.ANCESTOR`."""
+
+    start_ns: int
+    arg_start: int
+    exe_inode: int
+    tgid: int
+    sid: int
+    pgid: int
+    exe_dev: int
+    comm: bytes
+
+
+_ENTRY = struct.Struct(_format(layout.place(ANCESTOR, 0)))
+
+
+def _lineage(raw: bytes) -> tuple[Ancestor, ...]:
     whole = len(raw) - len(raw) % ANCESTOR_BYTES
-    return tuple((tgid, comm.split(b"\0", 1)[0]) for tgid, comm in _ANCESTOR.iter_unpack(raw[:whole]))
+    return tuple(Ancestor._make((*numbers, comm.split(b"\0", 1)[0])) for *numbers, comm in _ENTRY.iter_unpack(raw[:whole]))
+
+
+def _ancestors(raw: bytes) -> tuple[tuple[int, bytes], ...]:
+    return tuple((one.tgid, one.comm) for one in _lineage(raw))
 
 
 def _source(spec: EventSpec, placed: tuple[layout.Placed, ...]) -> tuple[str, list[str]]:
@@ -97,10 +116,11 @@ def _build(spec: EventSpec) -> tuple[type, Callable[[bytes], Any]]:
     placed = (*layout.COMMON, *layout.own(spec))
     text, names = _source(spec, placed)
     members = {
-        "__slots__": (*names, "workload"),
+        "__slots__": (*names, "workload", "around"),
         "kind_name": spec.name,
         "__doc__": spec.doc,
         "ancestors": property(lambda event: _ancestors(event.ancestors_packed)),
+        "lineage": property(lambda event: _lineage(event.ancestors_packed)),
     }
     event = type(f"{spec.name.capitalize()}Event", (), members)
     scope = {"unpack": struct.Struct(_format(placed)).unpack_from, "Event": event, "FrameTooShort": FrameTooShort, "short": _short}
@@ -125,7 +145,9 @@ def decode(frame: bytes) -> Any:  # noqa: ANN401  # the classes are generated
 
     Returns:
         An object of the kind's class, its attributes named as in the
-        specifications; ``workload`` is left unset for the agent to fill.
+        specifications, with ``ancestors`` (pairs of process id and name) and
+        ``lineage`` (`Ancestor`) made when asked for; ``workload`` and
+        ``around`` (`sensor.workloads.around`) are left unset for the agent to fill.
 
     Raises:
         FrameTooShort: the frame ends inside its fixed part or inside a tail.
