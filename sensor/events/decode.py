@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sensor.core.errors import FrameTooShort, UnknownEventKind
 from sensor.events import layout
+from sensor.events.around import NOTHING
 from sensor.events.common import ANCESTOR, ANCESTOR_BYTES, SHARED_TAILS
 from sensor.events.registry import KINDS
 
@@ -105,7 +106,7 @@ def _source(spec: EventSpec, placed: tuple[layout.Placed, ...]) -> tuple[str, li
         f"    if size < {layout.TAILS_AT}: raise FrameTooShort(short(size, {layout.TAILS_AT}))",
         "    e = Event()",
     ]
-    return "\n".join([*head, f"    {', '.join(targets)} = unpack(frame)", *lines, "    return e", ""]), names
+    return "\n".join([*head, f"    {', '.join(targets)} = unpack(frame)", *lines, "    e.around = nothing", "    return e", ""]), names
 
 
 def _short(size: int, need: int) -> str:
@@ -123,7 +124,7 @@ def _build(spec: EventSpec) -> tuple[type, Callable[[bytes], Any]]:
         "lineage": property(lambda event: _lineage(event.ancestors_packed)),
     }
     event = type(f"{spec.name.capitalize()}Event", (), members)
-    scope = {"unpack": struct.Struct(_format(placed)).unpack_from, "Event": event, "FrameTooShort": FrameTooShort, "short": _short}
+    scope = {"unpack": struct.Struct(_format(placed)).unpack_from, "Event": event, "FrameTooShort": FrameTooShort, "short": _short, "nothing": NOTHING}
     filename = f"<decoder of {spec.name}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     exec(compile(text, filename, "exec"), scope)  # noqa: S102  # the text is made of the specifications alone
@@ -146,8 +147,9 @@ def decode(frame: bytes) -> Any:  # noqa: ANN401  # the classes are generated
     Returns:
         An object of the kind's class, its attributes named as in the
         specifications, with ``ancestors`` (pairs of process id and name) and
-        ``lineage`` (`Ancestor`) made when asked for; ``workload`` and
-        ``around`` (`sensor.workloads.around`) are left unset for the agent to fill.
+        ``lineage`` (`Ancestor`) made when asked for; ``workload`` is left
+        unset for the agent to fill, ``around`` knows nothing
+        (`sensor.events.around`) until the agent puts its own there.
 
     Raises:
         FrameTooShort: the frame ends inside its fixed part or inside a tail.

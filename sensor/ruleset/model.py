@@ -81,6 +81,16 @@ class Rule:
         compiled = self.functions.get(event.kind_name)
         return compiled is not None and compiled.match(event)
 
+    @property
+    def asks(self) -> bool:
+        """Whether the message needs what has to be asked for while the act is fresh."""
+        return self.template.asks
+
+    @property
+    def quotes(self) -> bool:
+        """Whether the message shows arguments of other processes than the one that acted."""
+        return self.template.quotes
+
     def render(self, event: Event) -> str:
         """Return the message for *event*; values are in the form findings carry."""
         return self.template.render(event)

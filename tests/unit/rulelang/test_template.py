@@ -61,6 +61,6 @@ def test_flags_that_are_not_sure_are_marked():
 def test_unknown_fields_are_mistakes_and_unfilled_ones_warnings():
     """At their place in the template."""
     report = Report()
-    compile_template(source("a %proc.nmae %user.name"), report)
+    compile_template(source("a %proc.nmae %fd.containername"), report)
     assert [(one.column, one.hint) for one in report.problems] == [(4, "perhaps proc.name")]
     assert [one.column for one in report.warnings] == [15]
