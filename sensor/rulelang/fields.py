@@ -104,15 +104,15 @@ _LATE: dict[str, Any] = {"unknowable": True, "missing": True, "told": True}
 """Missing on the host, unknown until the API server has told."""
 
 _NAMES: dict[str, Any] = {"unknowable": True, "missing": True, "asked": True}
-_NAMED = "from the container's own /etc/passwd (a regular file, reached without links), on the host from the host's; unknown in a replay"
-_PROVED = "unknown when the ancestor has ended or runs another program by the time it is asked for, and in a replay"
+_NAMED = "from the container's own /etc/passwd, else the host's (docs/workloads.md); missing for a number without a line, unknown in a replay"
+_PROVED = "known while it lives and runs that program (docs/workloads.md), else unknown, as in a replay"
 
 
 def _lineage(what: str, doc: str, indexed: Callable[[int], Getter], every: Getter, *, path: bool = False) -> tuple[FieldSpec, FieldSpec]:
     """Return the parent's and the ancestors' field of one of the process's own."""
     more = {**_NAMES, "path": path, "quotes": not path}
     parent = _f(f"proc.p{what}", TEXT, f"{doc} of the parent; {_PROVED}", indexed(1), **more)
-    text = f"[n]: {doc} of the n-th ancestor (0 the process, 1 its parent); without: any of up to 8 ancestors; {_PROVED}"
+    text = f"[n]: {doc} of the n-th ancestor, as proc.aname; each as proc.p{what}"
     return parent, _f(f"proc.a{what}", TEXT, text, every, indexed=indexed, takes_argument=True, many=True, **more)
 
 

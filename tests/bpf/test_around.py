@@ -141,6 +141,23 @@ def test_a_number_that_is_used_again(side, driver, watched, value):
     pytest.fail(f"process {event.ppid} could not be had again")
 
 
+@pytest.mark.parametrize("lower", ["same", "another"])
+def test_a_program_in_an_image_of_layers(side, driver, watched, value, lower):
+    """An overlay as containers have it; where its layers lie on different file systems its files have other numbers, and nothing is told."""
+    base = watched.parent / "base"
+    layers = f"mount -t tmpfs none {base}/lower" if lower == "another" else ":"
+    make = f"mkdir {base}/upper {base}/work {base}/root; {layers}; mkdir {base}/lower/bin; cp /bin/sh {base}/lower/bin/sh"
+    mount = f"mount -t overlay none -o lowerdir={base}/lower,upperdir={base}/upper,workdir={base}/work {base}/root"
+    (base / "lower").mkdir(parents=True)
+    act = f"exec {base}/root/bin/sh -c {shlex.quote(script(driver, watched))}"
+    with parent("/usr/bin/unshare", "-m", "/bin/sh", "-c", f"set -e; mount -t tmpfs none {base} && mkdir {base}/lower; {make}; {mount}; {act}") as shell:
+        event = side.one(lambda: until_line(shell), "open")
+        event.workload = make_workload(Profile.CONTAINER)
+        assert value(event, "proc.pname") == b"sh"
+        assert value(event, "proc.pexe") == os.fsencode(base / "root/bin/sh")
+        assert value(event, "proc.pexepath") in ([os.fsencode(base / "root/bin/sh")] if lower == "same" else [UNKNOWN])
+
+
 def test_who_leads_the_session_and_the_group(side, driver, watched, value):
     """The shell that began them, or a process that left it for a session of its own."""
     with parent("/usr/bin/setsid", "/bin/sh", "-c", script(driver, watched)) as shell:
