@@ -22,7 +22,7 @@ from sensor.events.common import ANCESTOR, ANCESTOR_BYTES, SHARED_TAILS
 from sensor.events.registry import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sensor.events.spec import EventSpec
 
@@ -64,13 +64,19 @@ class Ancestor(NamedTuple):
 _ENTRY = struct.Struct(_format(layout.place(ANCESTOR, 0)))
 
 
+_TGID, _COMM = Ancestor._fields.index("tgid"), Ancestor._fields.index("comm")
+
+
+def _entries(raw: bytes) -> Iterator[tuple[Any, ...]]:
+    return _ENTRY.iter_unpack(raw[: len(raw) - len(raw) % ANCESTOR_BYTES])
+
+
 def _lineage(raw: bytes) -> tuple[Ancestor, ...]:
-    whole = len(raw) - len(raw) % ANCESTOR_BYTES
-    return tuple(Ancestor._make((*numbers, comm.split(b"\0", 1)[0])) for *numbers, comm in _ENTRY.iter_unpack(raw[:whole]))
+    return tuple(Ancestor._make((*numbers, comm.split(b"\0", 1)[0])) for *numbers, comm in _entries(raw))
 
 
 def _ancestors(raw: bytes) -> tuple[tuple[int, bytes], ...]:
-    return tuple((one.tgid, one.comm) for one in _lineage(raw))
+    return tuple((one[_TGID], one[_COMM].split(b"\0", 1)[0]) for one in _entries(raw))
 
 
 def _source(spec: EventSpec, placed: tuple[layout.Placed, ...]) -> tuple[str, list[str]]:

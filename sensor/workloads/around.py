@@ -30,7 +30,7 @@ class LiveAround(Around):
     __slots__ = ("_accounts", "_aside", "_clock", "processes")
 
     def __init__(self, counters: Counters, clock: Clock) -> None:
-        self._aside = Aside(counters)
+        self._aside = Aside(counters, clock)
         self._clock = clock
         self.processes = ProcessTable(counters, self._aside)
         self._accounts = Accounts(self._aside, mnt_ns=_own_ns("mnt"), node_root=_NODE_ROOT if _own_ns("pid") == INITIAL_PID_NS else None)

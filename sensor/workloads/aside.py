@@ -7,7 +7,8 @@ container may lie on a file system that a user serves (FUSE) and that never
 answers. The agent's loop asks through an `Aside`: a thread does the reading,
 the loop waits a short time, and what takes longer is not known. A thread that
 is held up is left to itself and ends when it is let go; while `STUCK_MOST` of
-them hang, nothing is read and nobody waits.
+them hang, nothing is read and nobody waits. Who answers slowly every time takes
+at most a tenth of the loop's time: what comes beyond it is not begun.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sensor.core.counters import Count
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sensor.core.clock import Clock
     from sensor.core.counters import Counters
 
 DEADLINE_S = 0.05
@@ -29,6 +31,17 @@ DEADLINE_S = 0.05
 
 STUCK_MOST = 4
 """Threads that may hang at a time: each cost its caller the deadline once, and keeps 50 KiB."""
+
+
+BUDGET_NS = 200_000_000
+"""Most time that is waited at once: some 3,000 readings."""
+
+SHARE = 10
+"""One part in so many of all time is the budget's: some 1,500 readings a second."""
+
+
+_NONE = object()
+"""No answer; None is one."""
 
 
 class _Job:
@@ -47,35 +60,49 @@ class Aside:
     Readings with a deadline. One thread asks.
 
     Args:
-        counters: where readings that took too long are counted.
+        counters: where readings that took too long, or were not begun, are counted.
+        clock: the loop's.
         deadline_s: how long the caller waits.
     """
 
-    def __init__(self, counters: Counters, *, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(self, counters: Counters, clock: Clock, *, deadline_s: float = DEADLINE_S) -> None:
         self._counters = counters
+        self._clock = clock
+        self._left_ns = BUDGET_NS
+        self._asked_at_ns = clock.monotonic_ns()
         self._deadline_s = deadline_s
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._left: list[threading.Thread] = []
+        self._hanging: list[threading.Thread] = []
 
     def ask(self, work: Callable[[], Any]) -> Any:  # noqa: ANN401  # what *work* returns
         """Return what *work* returns; None when it takes too long, raises OSError or ValueError, or too many before it hang."""
-        if self._left:
-            self._left = [thread for thread in self._left if thread.is_alive()]
-            if len(self._left) >= STUCK_MOST:
-                self._counters.add(Count.PROCESSES_UNREAD)
-                return None
+        began_ns = self._clock.monotonic_ns()
+        self._left_ns = min(BUDGET_NS, self._left_ns + (began_ns - self._asked_at_ns) // SHARE)
+        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
+        answer = self._ask(work) if self._left_ns > 0 and len(self._hanging) < STUCK_MOST else _NONE
+        self._asked_at_ns = self._clock.monotonic_ns()
+        self._left_ns -= self._asked_at_ns - began_ns
+        if answer is _NONE:
+            self._counters.add(Count.PROCESSES_UNREAD)
+            return None
+        return answer
+
+    def _ask(self, work: Callable[[], Any]) -> Any:  # noqa: ANN401  # as above
         if self._thread is None:
-            self._thread = threading.Thread(target=_work, args=(self._jobs,), name="aside", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=_work, args=(self._jobs,), name="aside", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no thread is to be had: the cgroup's pids.max
+                return _NONE
+            self._thread = thread
         job = _Job(work)
         self._jobs.put(job)
         if job.done.wait(self._deadline_s):
             return job.answer
-        self._counters.add(Count.PROCESSES_UNREAD)
-        self._left.append(self._thread)
+        self._hanging.append(self._thread)
         self.close()
-        return None
+        return _NONE
 
     def close(self) -> None:
         """Let the thread end when it is idle; asking again starts another."""

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from sensor.events.decode import Ancestor
     from sensor.workloads.aside import Aside
 
-MAX_PROCESSES = 4_096
-"""Ancestors that a rule asked for; at 500 bytes each, of usual length, 2 MB."""
+MAX_PROCESSES = 2_048
+"""Ancestors that a rule asked for; of usual length 500 bytes each, 1 MB, and 7 MB if all have the longest arguments and paths."""
 
 NS_PER_TICK = 10_000_000
 """USER_HZ is 100 on x86-64 and arm64 (include/asm-generic/param.h)."""

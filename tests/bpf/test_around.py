@@ -184,6 +184,11 @@ def image(watched) -> Path:
     return watched.parent
 
 
+def opened_by(side, process):
+    """The open that a waiting driver has done."""
+    return next(one for one in side.drain() if one.kind_name == "open" and one.tgid == int(process.words["ready"]))
+
+
 @pytest.fixture
 def inside(side, driver, image, watched):
     """An open by a process that lives in the image, as a container's."""
@@ -191,9 +196,7 @@ def inside(side, driver, image, watched):
     @contextmanager
     def act():
         with driver.waiting("chroot", image, "open", f"/{watched.name}", 0, 0, "wait") as process:
-            event = next(one for one in side.drain() if one.kind_name == "open")
-            assert event.tgid == int(process.words["ready"])
-            yield in_container(event)
+            yield in_container(opened_by(side, process))
 
     return act
 
@@ -216,7 +219,7 @@ def test_numbers_are_those_of_the_processes_user_namespace(side, driver, image, 
         Path(f"/proc/{process.words['ready']}/uid_map").write_text("7 1007 1\n")
         process.go()
         process.read()
-        event = next(one for one in side.drain() if one.kind_name == "open")
+        event = opened_by(side, process)
         assert event.euid == 1007
         assert value(in_container(event), "user.name") == b"seven"
 

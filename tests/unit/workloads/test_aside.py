@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
+from sensor.core.clock import FakeClock
 from sensor.core.counters import Count, Counters
-from sensor.workloads.aside import STUCK_MOST, Aside
+from sensor.workloads.aside import BUDGET_NS, SHARE, STUCK_MOST, Aside
 
 LONG_S = 30.0
 """A deadline that only what is broken reaches."""
@@ -19,7 +20,7 @@ def counters():
 
 def test_an_answer_comes_back(counters):
     """What the work returns is what the caller gets, from one thread for all of it."""
-    aside = Aside(counters, deadline_s=LONG_S)
+    aside = Aside(counters, FakeClock(), deadline_s=LONG_S)
     assert [aside.ask(threading.get_ident) for _ in range(3)] == [aside.ask(threading.get_ident)] * 3
     assert aside.ask(threading.get_ident) != threading.get_ident()
     aside.close()
@@ -33,7 +34,7 @@ def test_what_fails_is_not_known(counters, error):
     def fail():
         raise error
 
-    aside = Aside(counters, deadline_s=LONG_S)
+    aside = Aside(counters, FakeClock(), deadline_s=LONG_S)
     assert aside.ask(fail) is None
     assert aside.ask(lambda: 5) == 5
     aside.close()
@@ -47,11 +48,11 @@ def test_nobody_waits_for_what_hangs(counters):
         begun.append(threading.current_thread())
         let_go.wait()
 
-    aside = Aside(counters, deadline_s=0.0)
+    aside = Aside(counters, FakeClock(), deadline_s=0.0)
     while len(begun) < STUCK_MOST:  # with no time at all a thread may be given up before it begins
         before = len(begun)
         aside.ask(hang)
-        while len(begun) == before and aside._left and aside._left[-1].is_alive():
+        while len(begun) == before and aside._hanging and aside._hanging[-1].is_alive():
             pass
     assert aside.ask(lambda: begun.append(None)) is None
     assert None not in begun
@@ -62,3 +63,22 @@ def test_nobody_waits_for_what_hangs(counters):
     assert aside.ask(lambda: 5) == 5
     aside.close()
     assert counters.value(Count.PROCESSES_UNREAD) > STUCK_MOST
+
+
+def test_slow_answers_take_a_share_of_the_time(counters):
+    """Who answers just before the deadline each time cannot hold the loop up: when the budget is spent nothing is begun until some of it is back."""
+    clock = FakeClock()
+    aside = Aside(counters, clock, deadline_s=LONG_S)
+
+    def slow():
+        clock.advance(BUDGET_NS)
+        return 5
+
+    assert aside.ask(slow) == 5
+    assert aside.ask(slow) is None
+    clock.advance(SHARE)
+    assert aside.ask(lambda: 6) == 6
+    clock.advance(BUDGET_NS * SHARE * 2)
+    assert [aside.ask(slow), aside.ask(slow)] == [5, None]
+    aside.close()
+    assert counters.value(Count.PROCESSES_UNREAD) == 2
