@@ -40,7 +40,7 @@
 #define LOSSES 9
 #define COMM_BYTES 16
 #define MAX_ANCESTORS 8
-#define ANCESTOR_BYTES 56
+#define ANCESTOR_BYTES 48
 #define PATH_BYTES 1024
 #define CMDLINE_BYTES 2048
 #define ASKED_BYTES 512
@@ -54,10 +54,8 @@ struct ancestor {
 	u64 arg_start; /* 8: where its arguments lie (mm->arg_start): every exec draws the place anew; 0 for a thread of the kernel's */
 	u64 exe_inode; /* 16: inode number of the image it runs */
 	u32 tgid; /* 24: process id */
-	u32 sid; /* 28: session id */
-	u32 pgid; /* 32: process group id */
-	u32 exe_dev; /* 36: device of the image's file system (s_dev: major << 20 | minor); 0 where the kernel's offsets do not tell */
-	char comm[16]; /* 40: its name */
+	u32 exe_dev; /* 28: device of the image's file system (s_dev: major << 20 | minor); 0 where the kernel's offsets do not tell */
+	char comm[16]; /* 32: its name */
 };
 
 struct frame_common {

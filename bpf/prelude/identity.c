@@ -88,8 +88,6 @@ static __always_inline void put_ancestors(struct scratch *s, void *task)
 		at = tail_at(s) + i * ANCESTOR_BYTES; /* anew each time: on the stack it would lose its bound (kept from 5.11 on) */
 		one = (void *)&s->frame.bytes[at];
 		one->tgid = tgid;
-		one->sid = pid_number(session_of(parent));
-		one->pgid = pid_number(group_of(parent));
 		put_image(one, parent);
 		read_kernel(one->comm, COMM_BYTES, parent + OFF_task_struct__comm);
 		leader = parent;

@@ -80,8 +80,6 @@ ANCESTOR = (
     Field(name="arg_start", scalar=Scalar.U64, doc="where its arguments lie (mm->arg_start): every exec draws the place anew; 0 for a thread of the kernel's"),
     Field(name="exe_inode", scalar=Scalar.U64, doc="inode number of the image it runs"),
     Field(name="tgid", scalar=Scalar.U32, doc="process id"),
-    Field(name="sid", scalar=Scalar.U32, doc="session id"),
-    Field(name="pgid", scalar=Scalar.U32, doc="process group id"),
     Field(name="exe_dev", scalar=Scalar.U32, doc="device of the image's file system (s_dev: major << 20 | minor); 0 where the kernel's offsets do not tell"),
     Field(name="comm", count=COMM_BYTES, text=True, doc="its name"),
 )

@@ -55,8 +55,6 @@ class Ancestor(NamedTuple):
     arg_start: int
     exe_inode: int
     tgid: int
-    sid: int
-    pgid: int
     exe_dev: int
     comm: bytes
 

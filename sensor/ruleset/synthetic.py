@@ -111,7 +111,7 @@ class _Event(SimpleNamespace):
     @property
     def lineage(self) -> tuple[Ancestor, ...]:
         """What a frame has of the ancestors."""
-        return tuple(Ancestor(500_000_000, 1, 1, tgid, self.sid, self.pgid, 1, comm) for tgid, comm in self.ancestors)
+        return tuple(Ancestor(500_000_000, 1, 1, tgid, 1, comm) for tgid, comm in self.ancestors)
 
 
 class _Given(Around):

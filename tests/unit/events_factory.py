@@ -125,6 +125,6 @@ class _Event(SimpleNamespace):
 
 
 def make_ancestor(tgid: int, comm: bytes = b"sh", **overrides: int) -> Ancestor:
-    """Return an ancestor as `decode` does; it began at 100 ms, and all links are of one session and group."""
-    values = {"start_ns": 100_000_000, "arg_start": 0x7FFF0000, "exe_inode": 77, "sid": 999, "pgid": 999, "exe_dev": 8 << 20 | 1}
+    """Return an ancestor as `decode` does; it began at 100 ms."""
+    values = {"start_ns": 100_000_000, "arg_start": 0x7FFF0000, "exe_inode": 77, "exe_dev": 8 << 20 | 1}
     return Ancestor(tgid=tgid, comm=comm, **values | overrides)

@@ -34,7 +34,7 @@ def told(pid: int, comm: bytes = b"python") -> Ancestor:
     stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     image = Path(f"/proc/{pid}/exe").stat()
     device = os.major(image.st_dev) << 20 | os.minor(image.st_dev)
-    return Ancestor(int(stat[19]) * NS_PER_TICK + 5, int(stat[45]), image.st_ino, pid, 1, 1, device, comm)
+    return Ancestor(int(stat[19]) * NS_PER_TICK + 5, int(stat[45]), image.st_ino, pid, device, comm)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_a_process_that_ended_raises():
     process = subprocess.Popen(["/bin/true"])
     process.wait()
     with pytest.raises(OSError, match="No such"):
-        read_image(Ancestor(1, 1, 1, process.pid, 1, 1, 1, b"true"))
+        read_image(Ancestor(1, 1, 1, process.pid, 1, b"true"))
     with pytest.raises(OSError, match="No such"):
         is_started(f"/proc/{process.pid}", 1)
 
