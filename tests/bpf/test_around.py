@@ -74,15 +74,17 @@ def parent(*command: object):
 
 
 def until_line(process, line: str = "acted") -> None:
-    """Read what it says up to *line*."""
+    """Let it begin, and read what it says up to *line*."""
+    process.stdin.write("\n")
+    process.stdin.flush()
     while (said := process.stdout.readline()) and said.strip() != line:
         pass
     assert said, "it ended"
 
 
 def script(driver, file: Path, rest: str = "read line") -> str:
-    """Shell text that opens *file* by the driver, says so, and does *rest*."""
-    return f"{shlex.quote(str(driver.path))} open {shlex.quote(str(file))} 0 0; echo acted; {rest}"
+    """Shell text that waits for a word, opens *file* by the driver, says so, and does *rest*."""
+    return f"read go; {shlex.quote(str(driver.path))} open {shlex.quote(str(file))} 0 0; echo acted; {rest}"
 
 
 def test_a_parent_that_lives(side, driver, watched, value):
@@ -121,17 +123,17 @@ def test_a_parent_that_ran_something_else_since(side, driver, watched, value, co
 
 def test_a_parent_that_ended(side, driver, watched, value):
     """Nobody can say any more."""
-    event = side.one(lambda: subprocess.run(["/bin/sh", "-c", script(driver, watched, "exit 0")], check=True, capture_output=True), "open")
+    event = side.one(lambda: subprocess.run(["/bin/sh", "-c", script(driver, watched, "exit 0")], input=b"\n", check=True, capture_output=True), "open")
     assert value(event, "proc.pcmdline") is value(event, "proc.pexepath") is UNKNOWN
 
 
 @pytest.mark.skipif(not LAST_PID.exists(), reason="a kernel without CONFIG_CHECKPOINT_RESTORE")
 def test_a_number_that_is_used_again(side, driver, watched, value):
     """The process of that number now was nobody's parent."""
-    event = side.one(lambda: subprocess.run(["/bin/sh", "-c", script(driver, watched, "exit 0")], check=True, capture_output=True), "open")
+    event = side.one(lambda: subprocess.run(["/bin/sh", "-c", script(driver, watched, "exit 0")], input=b"\n", check=True, capture_output=True), "open")
     for _ in range(TRIES):  # others start processes, too
         LAST_PID.write_text(str(event.ppid - 1))
-        with parent("/bin/sh", "-c", "echo acted; read line") as other:
+        with parent("/bin/sh", "-c", "read go; echo acted; read line") as other:
             if other.pid != event.ppid:
                 continue
             until_line(other)
