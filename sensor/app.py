@@ -337,6 +337,8 @@ class Agent:
             return
         event.workload = self.workloads.lookup(event)
         event.around = self._around
+        if event.kind_name == "exec" and event.ret >= 0 and self.ruleset.wants_images:
+            self._around.processes.learn(event)
         self._names.handle(event)
 
     def _learned(self, cgroup_id: int, profile: Profile) -> None:

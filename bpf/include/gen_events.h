@@ -45,7 +45,7 @@
 #define CMDLINE_BYTES 2048
 #define ASKED_BYTES 512
 #define CGROUP_PATH_BYTES 512
-#define TAILS_AT 272
+#define TAILS_AT 288
 #define TAIL_ROOM_BYTES 8192
 
 /* one entry of the ancestors tail */
@@ -71,92 +71,94 @@ struct frame_common {
 	u64 start_ns; /* 64: the process's start, ns since boot (start_boottime, or start_time below 5.5) */
 	u64 cap_effective; /* 72: effective capabilities, one bit each */
 	u64 cap_permitted; /* 80: permitted capabilities */
-	u32 tgid; /* 88: process id */
-	u32 tid; /* 92: thread id */
-	u32 ppid; /* 96: process id of the real parent */
-	u32 ns_tgid; /* 100: process id in its own PID namespace */
-	u32 sid; /* 104: session id (process id of its leader) */
-	u32 pgid; /* 108: process group id (process id of its leader) */
-	u32 ns_pgid; /* 112: process group id in its own PID namespace; 0 for a group from outside of it */
-	u32 tty_dev; /* 116: controlling terminal as major << 20 | minor; 0 for none */
-	u32 uid; /* 120: real user id, initial user namespace */
-	u32 gid; /* 124: real group id */
-	u32 euid; /* 128: effective user id */
-	u32 egid; /* 132: effective group id */
-	u32 loginuid; /* 136: audit login user id; 0xffffffff when never set */
-	u32 mnt_ns; /* 140: inode number of the mount namespace */
-	u32 pid_ns; /* 144: inode number of the PID namespace */
-	u32 net_ns; /* 148: inode number of the network namespace */
-	u32 user_ns; /* 152: inode number of the user namespace */
-	u32 profile; /* 156: workload profile the kernel tested (`sensor.events.dimensions.Profile`) */
-	char comm[16]; /* 160: name of the process (of its group leader) */
-	char pcomm[16]; /* 176: name of the parent process */
-	u16 ancestors_at; /* 192: where ancestors begins in the frame */
-	u16 ancestors_bytes; /* 194: length of ancestors: parents, nearest first: an `ANCESTOR` each */
-	u16 exe_path_at; /* 196: where exe_path begins in the frame */
-	u16 exe_path_bytes; /* 198: length of exe_path: resolved path of the executable in the mount namespace */
-	u16 cwd_at; /* 200: where cwd begins in the frame */
-	u16 cwd_bytes; /* 202: length of cwd: working directory in the mount namespace */
-	u16 cgroup_path_at; /* 204: where cgroup_path begins in the frame */
-	u16 cgroup_path_bytes; /* 206: length of cgroup_path: path of the cgroup below its hierarchy's root */
-	u16 cmdline_at; /* 208: where cmdline begins in the frame */
-	u16 cmdline_bytes; /* 210: length of cmdline: arguments, each ended by a NUL */
-	u8 rest_[4];
+	u64 arg_start; /* 88: where its arguments lie, as in `ANCESTOR` */
+	u64 exe_inode; /* 96: inode number of the image it runs, as there */
+	u32 tgid; /* 104: process id */
+	u32 tid; /* 108: thread id */
+	u32 ppid; /* 112: process id of the real parent */
+	u32 ns_tgid; /* 116: process id in its own PID namespace */
+	u32 sid; /* 120: session id (process id of its leader) */
+	u32 pgid; /* 124: process group id (process id of its leader) */
+	u32 exe_dev; /* 128: device of the image's file system, as in `ANCESTOR` */
+	u32 ns_pgid; /* 132: process group id in its own PID namespace; 0 for a group from outside of it */
+	u32 tty_dev; /* 136: controlling terminal as major << 20 | minor; 0 for none */
+	u32 uid; /* 140: real user id, initial user namespace */
+	u32 gid; /* 144: real group id */
+	u32 euid; /* 148: effective user id */
+	u32 egid; /* 152: effective group id */
+	u32 loginuid; /* 156: audit login user id; 0xffffffff when never set */
+	u32 mnt_ns; /* 160: inode number of the mount namespace */
+	u32 pid_ns; /* 164: inode number of the PID namespace */
+	u32 net_ns; /* 168: inode number of the network namespace */
+	u32 user_ns; /* 172: inode number of the user namespace */
+	u32 profile; /* 176: workload profile the kernel tested (`sensor.events.dimensions.Profile`) */
+	char comm[16]; /* 180: name of the process (of its group leader) */
+	char pcomm[16]; /* 196: name of the parent process */
+	u16 ancestors_at; /* 212: where ancestors begins in the frame */
+	u16 ancestors_bytes; /* 214: length of ancestors: parents, nearest first: an `ANCESTOR` each */
+	u16 exe_path_at; /* 216: where exe_path begins in the frame */
+	u16 exe_path_bytes; /* 218: length of exe_path: resolved path of the executable in the mount namespace */
+	u16 cwd_at; /* 220: where cwd begins in the frame */
+	u16 cwd_bytes; /* 222: length of cwd: working directory in the mount namespace */
+	u16 cgroup_path_at; /* 224: where cgroup_path begins in the frame */
+	u16 cgroup_path_bytes; /* 226: length of cgroup_path: path of the cgroup below its hierarchy's root */
+	u16 cmdline_at; /* 228: where cmdline begins in the frame */
+	u16 cmdline_bytes; /* 230: length of cmdline: arguments, each ended by a NUL */
 };
 
 /* execve, execveat: the image that runs now; after a failure, what was asked for */
 struct exec_fields {
-	s32 ret; /* 216: 0, or the negative errno of a failed exec */
-	u16 asked_at; /* 220: where asked begins in the frame */
-	u16 asked_bytes; /* 222: length of asked: the file as asked for (bprm->filename): a script's own path */
-	u16 interpreter_at; /* 224: where interpreter begins in the frame */
-	u16 interpreter_bytes; /* 226: length of interpreter: bprm->interp when it differs from what was asked: a script's interpreter */
-	u16 fs_path_at; /* 228: where fs_path begins in the frame */
-	u16 fs_path_bytes; /* 230: length of fs_path: path of the image inside its filesystem when FrameFlag.FS_PATH is set */
+	s32 ret; /* 232: 0, or the negative errno of a failed exec */
+	u16 asked_at; /* 236: where asked begins in the frame */
+	u16 asked_bytes; /* 238: length of asked: the file as asked for (bprm->filename): a script's own path */
+	u16 interpreter_at; /* 240: where interpreter begins in the frame */
+	u16 interpreter_bytes; /* 242: length of interpreter: bprm->interp when it differs from what was asked: a script's interpreter */
+	u16 fs_path_at; /* 244: where fs_path begins in the frame */
+	u16 fs_path_bytes; /* 246: length of fs_path: path of the image inside its filesystem when FrameFlag.FS_PATH is set */
 };
 
 /* the last thread of a process ended */
 struct exit_fields {
-	u32 exit_code; /* 216: as wait(2) has it: status << 8 | signal */
+	u32 exit_code; /* 232: as wait(2) has it: status << 8 | signal */
 	u8 rest_[4];
 };
 
 /* open, openat, openat2, creat, seen at their end */
 struct open_fields {
-	s32 ret; /* 216: the new descriptor, or the negative errno */
-	s32 dirfd; /* 220: directory descriptor of the call; AT_FDCWD is -100 */
-	u32 open_flags; /* 224: flags of the call (file->f_flags has lost O_CREAT, O_TRUNC, O_EXCL) */
-	u32 file_flags; /* 228: file->f_flags of the opened file; 0 after a failure */
-	u32 syscall; /* 232: number of the system call in its own table */
-	u32 open_mode; /* 236: mode argument of the call */
-	u64 inode; /* 240: inode number of the opened file */
-	u16 path_at; /* 248: where path begins in the frame */
-	u16 path_bytes; /* 250: length of path: the opened file's path, resolved, from the mount namespace's root; empty after a failure */
-	u16 fs_path_at; /* 252: where fs_path begins in the frame */
-	u16 fs_path_bytes; /* 254: length of fs_path: path inside its filesystem when FrameFlag.FS_PATH is set */
-	u16 asked_at; /* 256: where asked begins in the frame */
-	u16 asked_bytes; /* 258: length of asked: the path as asked for */
+	s32 ret; /* 232: the new descriptor, or the negative errno */
+	s32 dirfd; /* 236: directory descriptor of the call; AT_FDCWD is -100 */
+	u32 open_flags; /* 240: flags of the call (file->f_flags has lost O_CREAT, O_TRUNC, O_EXCL) */
+	u32 file_flags; /* 244: file->f_flags of the opened file; 0 after a failure */
+	u32 syscall; /* 248: number of the system call in its own table */
+	u32 open_mode; /* 252: mode argument of the call */
+	u64 inode; /* 256: inode number of the opened file */
+	u16 path_at; /* 264: where path begins in the frame */
+	u16 path_bytes; /* 266: length of path: the opened file's path, resolved, from the mount namespace's root; empty after a failure */
+	u16 fs_path_at; /* 268: where fs_path begins in the frame */
+	u16 fs_path_bytes; /* 270: length of fs_path: path inside its filesystem when FrameFlag.FS_PATH is set */
+	u16 asked_at; /* 272: where asked begins in the frame */
+	u16 asked_bytes; /* 274: length of asked: the path as asked for */
 	u8 rest_[4];
 };
 
 /* connect; TCP as the kernel began the handshake, others at the call's end */
 struct connect_fields {
-	s32 ret; /* 216: 0, or the negative errno; -EINPROGRESS is a success under way */
-	s32 fd; /* 220: descriptor of the call; -1 when no connect call was under way (fast open) */
-	u16 family; /* 224: AF_INET, AF_INET6 or AF_UNIX */
-	u16 protocol; /* 226: IPPROTO_TCP, IPPROTO_UDP …; 0 for AF_UNIX */
-	u16 dport; /* 228: peer's port, host order */
-	u16 sport; /* 230: own port, host order; 0 when not bound */
-	u8 daddr[16]; /* 232: peer's address; IPv4 as ::ffff:a.b.c.d */
-	u8 saddr[16]; /* 248: own address in the same form */
-	u16 unix_path_at; /* 264: where unix_path begins in the frame */
-	u16 unix_path_bytes; /* 266: length of unix_path: AF_UNIX: the peer's path; an abstract one starts with NUL */
+	s32 ret; /* 232: 0, or the negative errno; -EINPROGRESS is a success under way */
+	s32 fd; /* 236: descriptor of the call; -1 when no connect call was under way (fast open) */
+	u16 family; /* 240: AF_INET, AF_INET6 or AF_UNIX */
+	u16 protocol; /* 242: IPPROTO_TCP, IPPROTO_UDP …; 0 for AF_UNIX */
+	u16 dport; /* 244: peer's port, host order */
+	u16 sport; /* 246: own port, host order; 0 when not bound */
+	u8 daddr[16]; /* 248: peer's address; IPv4 as ::ffff:a.b.c.d */
+	u8 saddr[16]; /* 264: own address in the same form */
+	u16 unix_path_at; /* 280: where unix_path begins in the frame */
+	u16 unix_path_bytes; /* 282: length of unix_path: AF_UNIX: the peer's path; an abstract one starts with NUL */
 	u8 rest_[4];
 };
 
 /* one per workload and second at most; told by the frame that found the bucket empty */
 struct flood_fields {
-	u64 dropped; /* 216: frames of this workload dropped so far */
-	u32 flooded_kind; /* 224: number of the kind that found the bucket empty */
-	u32 flooded_lane; /* 228: `Lane` whose bucket was empty */
+	u64 dropped; /* 232: frames of this workload dropped so far */
+	u32 flooded_kind; /* 240: number of the kind that found the bucket empty */
+	u32 flooded_lane; /* 244: `Lane` whose bucket was empty */
 };

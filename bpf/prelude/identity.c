@@ -52,22 +52,21 @@ static __always_inline void put_credentials(struct frame_common *common, void *t
 }
 
 /*
- * What says later, in /proc, that a process is still this one and still runs this image: its start; where the arguments
- * lie, which every exec draws anew; which file the image is, by what stat(2) calls it on all but stacked file systems.
+ * What tells one image of a process from the next, here and in /proc: where the arguments lie, which every exec draws anew;
+ * which file the image is, by what stat(2) calls it on all but stacked file systems.
  */
-static __always_inline void put_image(struct ancestor *one, const void *leader)
+static __always_inline void put_image(u64 *arg_start, u64 *inode, u32 *device, const void *leader)
 {
 	void *mm = pointer_at(leader, OFF_task_struct__mm);
 	void *file = pointer_at(mm, OFF_mm_struct__exe_file);
 
-	one->start_ns = u64_at(leader, OFF_task_struct__start_boottime);
-	one->arg_start = u64_at(mm, OFF_mm_struct__arg_start);
-	one->exe_inode = u64_at(pointer_at(file, OFF_file__f_inode), OFF_inode__i_ino);
+	*arg_start = u64_at(mm, OFF_mm_struct__arg_start);
+	*inode = u64_at(pointer_at(file, OFF_file__f_inode), OFF_inode__i_ino);
 #ifdef OFF_super_block__s_dev
 	/* mnt_sb stands behind mnt_root */
-	one->exe_dev = u32_at(pointer_at(pointer_at(file, OFF_file__f_path__mnt), OFF_vfsmount__mnt_root + 8), OFF_super_block__s_dev);
+	*device = u32_at(pointer_at(pointer_at(file, OFF_file__f_path__mnt), OFF_vfsmount__mnt_root + 8), OFF_super_block__s_dev);
 #else
-	one->exe_dev = 0;
+	*device = 0;
 #endif
 }
 
@@ -88,7 +87,8 @@ static __always_inline void put_ancestors(struct scratch *s, void *task)
 		at = tail_at(s) + i * ANCESTOR_BYTES; /* anew each time: on the stack it would lose its bound (kept from 5.11 on) */
 		one = (void *)&s->frame.bytes[at];
 		one->tgid = tgid;
-		put_image(one, parent);
+		one->start_ns = u64_at(parent, OFF_task_struct__start_boottime);
+		put_image(&one->arg_start, &one->exe_inode, &one->exe_dev, parent);
 		read_kernel(one->comm, COMM_BYTES, parent + OFF_task_struct__comm);
 		leader = parent;
 		count++;
@@ -176,6 +176,7 @@ static __always_inline int identity_stage(void *ctx, int raw)
 	s->tail_bytes = (s->tail_bytes + 7) & ~7u; /* the ancestors are read as words */
 	put_ids(&s->frame.common, task);
 	put_credentials(&s->frame.common, task);
+	put_image(&s->frame.common.arg_start, &s->frame.common.exe_inode, &s->frame.common.exe_dev, leader_of(task));
 	put_ancestors(s, task);
 	if (exe_is_deleted(task))
 		s->frame.common.flags |= FRAME_EXE_DELETED;

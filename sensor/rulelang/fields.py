@@ -91,6 +91,11 @@ class FieldSpec:
     filled: bool = True
     """False: a named limitation of this build."""
 
+    @property
+    def is_of_image(self) -> bool:
+        """Whether it is about the program of another process: execs are remembered for it."""
+        return self.asked and (self.quotes or self.path)
+
 
 def _f(name: str, kind: FieldType, doc: str, get: Getter | None = None, kinds: frozenset[str] = _ALL, **more: Any) -> FieldSpec:
     return FieldSpec(name=name, type=kind, doc=doc, get=get, kinds=kinds, **more)
@@ -105,7 +110,7 @@ _LATE: dict[str, Any] = {"unknowable": True, "missing": True, "told": True}
 
 _NAMES: dict[str, Any] = {"unknowable": True, "missing": True, "asked": True}
 _NAMED = "from the container's own /etc/passwd, else the host's (docs/workloads.md); missing for a number without a line, unknown in a replay"
-_PROVED = "known while it lives and runs that program (docs/workloads.md), else unknown, as in a replay"
+_PROVED = "known when its exec was seen, or while it lives and runs that program (docs/workloads.md), else unknown"
 
 
 def _lineage(what: str, doc: str, indexed: Callable[[int], Getter], every: Getter, *, path: bool = False) -> tuple[FieldSpec, FieldSpec]:
@@ -128,9 +133,8 @@ def _leader(member: str, name: str, prefix: str, group: str) -> tuple[FieldSpec,
             TEXT,
             f"executable's path of the {group}'s leader; as {name} and proc.aexepath",
             path_of,
-            unknowable=True,
-            missing=True,
             path=True,
+            **_NAMES,
         ),
     )
 

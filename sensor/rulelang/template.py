@@ -37,13 +37,15 @@ _FIELD = re.compile(r"%(\*?)([A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)(?:\[([^\
 class Template:
     """A compiled template."""
 
-    __slots__ = ("_parts", "asks", "quotes")
+    __slots__ = ("_parts", "asks", "quotes", "wants_images")
 
     def __init__(self, parts: tuple[str | Callable[[Any], str], ...], used: Iterable[FieldSpec] = ()) -> None:
         self._parts = parts
         specs = tuple(used)
         self.asks = any(spec.asked for spec in specs)
         """Something in it has to be asked for while the act is fresh (`FieldSpec.asked`)."""
+        self.wants_images = any(spec.is_of_image for spec in specs)
+        """It shows what other processes run."""
         self.quotes = any(spec.quotes for spec in specs)
         """It shows arguments of other processes than the one that acted."""
 

@@ -118,6 +118,9 @@ class RuleSet:
     left_alone: tuple[str, ...] = ()
     """Rules of other sources than syscall."""
 
+    wants_images: bool = False
+    """A condition or a message is about what other processes run: execs are to be remembered."""
+
     def find(self, id_or_name: str) -> Rule | None:
         """Return the rule with this id or name."""
         return next((rule for rule in self.rules if id_or_name in (rule.id, rule.name)), None)

@@ -2,8 +2,10 @@
 """
 What ancestors run: their command lines and executables, read in /proc when a rule asks, and believed only with proof.
 
-A frame has of each ancestor its number, its start and two marks of its image:
-where its arguments lie, and which file it is. /proc is read later. By then the
+A frame has of each process its number, its start and two marks of its image:
+where its arguments lie, and which file it is. An exec that left the kernel for
+any rule tells the image with its marks, and so of an ancestor in a later frame
+with the same ones. Of others /proc is read, later than the act. By then the
 number may be another process's, or the process run another program, and an
 answer about that one would be wrong. So
 
@@ -29,15 +31,15 @@ from collections import OrderedDict
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sensor.core.counters import Count
 from sensor.events.around import Image
-from sensor.events.common import CMDLINE_BYTES, PATH_BYTES
+from sensor.events.common import CMDLINE_BYTES, PATH_BYTES, FrameFlag
+from sensor.events.decode import Ancestor
 
 if TYPE_CHECKING:
     from sensor.core.counters import Counters
-    from sensor.events.decode import Ancestor
     from sensor.workloads.aside import Aside
 
 MAX_PROCESSES = 2_048
@@ -60,12 +62,12 @@ class ProcessTable:
 
     Args:
         counters: where evictions and what could not be proved are counted.
-        aside: reads.
+        aside: reads; None where only execs tell, as in a replay.
         proc: where /proc is; it shows the host's process ids.
         max_processes: the bound.
     """
 
-    def __init__(self, counters: Counters, aside: Aside, *, proc: str = "/proc", max_processes: int = MAX_PROCESSES) -> None:
+    def __init__(self, counters: Counters, aside: Aside | None, *, proc: str = "/proc", max_processes: int = MAX_PROCESSES) -> None:
         self._counters = counters
         self._aside = aside
         self._proc = proc
@@ -76,6 +78,12 @@ class ProcessTable:
         """Processes known."""
         return len(self._images)
 
+    def learn(self, event: Any) -> None:  # noqa: ANN401  # the event classes are generated
+        """Remember what an exec that succeeded runs."""
+        one = Ancestor(event.start_ns, event.arg_start, event.exe_inode, event.tgid, event.exe_dev, event.comm)
+        path = None if event.flags & FrameFlag.EXE_CUT else event.exe_path or None
+        self._keep(one, Image(path, None if event.flags & FrameFlag.CMDLINE_FAULTED else event.cmdline or None, event.user_ns))
+
     def image(self, one: Ancestor) -> Image:
         """Return what *one* ran at the time of its frame; its members are None where that cannot be proved."""
         key = (one.tgid, one.start_ns)
@@ -83,15 +91,20 @@ class ProcessTable:
         if known is not None and _marks(known[0]) == _marks(one):
             self._images.move_to_end(key)
             return known[1]
-        image = self._aside.ask(partial(read_image, one, self._proc)) if one.arg_start else None
+        image = self._aside.ask(partial(read_image, one, self._proc)) if self._aside and one.arg_start else None
         if image is None:
             self._counters.add(Count.PROCESSES_NOT_PROVED)
             image = _NOT_KNOWN
+        self._keep(one, image)
+        return image
+
+    def _keep(self, one: Ancestor, image: Image) -> None:
+        key = (one.tgid, one.start_ns)
         self._images[key] = (one, image)
+        self._images.move_to_end(key)
         if len(self._images) > self._max:
             self._images.popitem(last=False)
             self._counters.add(Count.PROCESSES_EVICTED)
-        return image
 
     def gone(self, tgid: int, start_ns: int) -> None:
         """The process ended; one that nobody knew is no mistake."""

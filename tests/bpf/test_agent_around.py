@@ -26,13 +26,22 @@ AROUND = f"""
   output: "opened"
   priority: NOTICE
 """
+SCRIPT_NAME = "scout-script"
+EXEC = f"""
+- rule: Marked script run
+  id: TEST-SCRIPT
+  desc: A script of a name that only the tests use.
+  condition: evt.type = execve and evt.failed = false and proc.name = {SCRIPT_NAME}
+  output: "run"
+  priority: NOTICE
+"""
 
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory):
     """The tests' own rules, and those that ask."""
     path = tmp_path_factory.mktemp("rules") / "own.yaml"
-    path.write_text(RULES + AROUND)
+    path.write_text(RULES + AROUND + EXEC)
     return path
 
 
@@ -67,3 +76,21 @@ def test_what_is_asked_live_is_unknown_in_a_replay(rules, driver, tmp_path):
     assert len(of(again, "TEST-SHELL")) == len(of(again, "TEST-OTHER")) == 1
     assert of(again, "TEST-SHELL")[0]["output"].startswith("parent=<NA> user=<NA> group=<NA> session=")
     assert of(again, "TEST-SHELL")[0]["output"].endswith("born=<NA>")
+
+
+def test_what_an_exec_told_is_known_ever_after(rules, driver, tmp_path):
+    """A parent that a rule saw begin is known when it has ended, and in a replay just so."""
+    marked, place = tmp_path / MARK_NAME, tmp_path / SCRIPT_NAME
+    marked.touch()
+    place.write_text(f"#!/bin/sh\n{shlex.quote(str(driver.path))} open {shlex.quote(str(marked))} 0 0\nexit 0\n")
+    place.chmod(0o755)
+    with Agent(tmp_path / "a.scout", "--rules", rules, "--output", "json", command="record") as agent:
+        agent.ready()
+        for _ in range(5):
+            subprocess.run([place, "word"], check=True, capture_output=True)
+        agent.fence()
+        assert agent.end() == 0, agent.said
+        live = of(agent.findings, "TEST-SHELL")
+    again = scout("replay", tmp_path / "a.scout", "--rules", rules, "--output", "json").stdout
+    for found in (live, of(map(json.loads, again.splitlines()), "TEST-SHELL")):
+        assert [one["output"].partition(" user=")[0] for one in found] == [f"parent={SCRIPT_NAME} {place} word"] * 5

@@ -14,11 +14,11 @@ import pytest
 
 from sensor.core.clock import RealClock
 from sensor.core.counters import Count, Counters
-from sensor.events.dimensions import Profile
+from sensor.events.dimensions import Dimension, Outcome, Profile
 from sensor.rulelang import fields
 from sensor.rulelang.values import UNKNOWN
 from sensor.workloads.around import LiveAround
-from tests.bpf.live import opened
+from tests.bpf.live import clause, is_, opened
 from tests.unit.events_factory import make_workload
 
 CLONE_NEWUSER = 0x10000000
@@ -141,6 +141,20 @@ def test_a_number_that_is_used_again(side, driver, watched, value):
             assert value(event, "proc.pcmdline") is value(event, "proc.pexepath") is UNKNOWN
             return
     pytest.fail(f"process {event.ppid} could not be had again")
+
+
+def test_a_parent_that_ended_and_whose_exec_was_told(side, driver, watched, value, around):
+    """The exec's frame and the open's have the same marks: nobody has to look."""
+    place = watched.parent / f"p{watched.name[:12]}"
+    place.write_text("#!/bin/sh\n" + script(driver, watched, "exit 0") + "\n")
+    place.chmod(0o755)
+    side.watch(opened(watched.name), clause("exec", is_(Dimension.OUTCOME, Outcome.SUCCEEDED), is_(Dimension.COMM, place.name.encode())))
+    ran, event = side.after(lambda: subprocess.run([place, "one"], input=b"\n", check=True, capture_output=True))
+    assert (ran.kind_name, event.kind_name) == ("exec", "open")
+    around.processes.learn(ran)
+    assert value(event, "proc.pcmdline") == f"{place.name} {place} one".encode()
+    assert value(event, "proc.pexepath") == os.fsencode(os.path.realpath("/bin/sh"))
+    assert (event.lineage[0].exe_inode, event.lineage[0].arg_start) == (ran.exe_inode, ran.arg_start)
 
 
 @pytest.mark.parametrize("lower", ["same", "another"])

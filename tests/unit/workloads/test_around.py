@@ -9,8 +9,8 @@ import pytest
 from sensor.core.clock import FakeClock
 from sensor.core.counters import Counters
 from sensor.workloads.accounts import GROUPS, USERS, read_name
-from sensor.workloads.around import LiveAround
-from tests.unit.events_factory import make_event
+from sensor.workloads.around import LiveAround, RecordedAround
+from tests.unit.events_factory import make_ancestor, make_event
 from tests.unit.workloads.test_processes import told
 
 
@@ -27,6 +27,16 @@ def test_ancestors_and_names_are_asked_of_this_machine(around):
     event = make_event("open", mnt_ns=int(str(Path("/proc/self/ns/mnt").readlink())[5:-1]))
     assert around.user(event, 0) == read_name("/", USERS, 0)
     assert around.group(event, 0) == read_name("/", GROUPS, 0)
+
+
+def test_a_replay_has_what_execs_told():
+    """And asks nobody."""
+    recorded, one = RecordedAround(Counters()), make_ancestor(5)
+    assert recorded.image(one) == (None, None, 0)
+    marks = {"start_ns": one.start_ns, "arg_start": one.arg_start, "exe_inode": one.exe_inode, "exe_dev": one.exe_dev}
+    recorded.processes.learn(make_event("exec", tgid=5, exe_path="/bin/sh", **marks))
+    assert recorded.image(one).exe_path == b"/bin/sh"
+    assert recorded.user(make_event("open"), 0) is None
 
 
 def test_a_start_becomes_wall_time(around):

@@ -11,8 +11,10 @@ import pytest
 
 from sensor.core.counters import Count, Counters
 from sensor.core.privileges import INITIAL_USER_NS
+from sensor.events.common import FrameFlag
 from sensor.events.decode import Ancestor
 from sensor.workloads.processes import NS_PER_TICK, ProcessTable, is_started, read_image
+from tests.unit.events_factory import make_ancestor, make_event
 
 
 class FakeAside:
@@ -145,6 +147,39 @@ def test_what_was_read_is_kept_while_the_image_is_the_same(me, table):
     assert counters.value(Count.PROCESSES_NOT_PROVED) == 1
     assert processes.image(me) == first
     assert aside.asked == 3
+
+
+def ran(one, **overrides):
+    """The exec that made *one* what it is."""
+    marks = {"tgid": one.tgid, "start_ns": one.start_ns, "arg_start": one.arg_start, "exe_inode": one.exe_inode, "exe_dev": one.exe_dev}
+    return make_event("exec", **marks | {"exe_path": b"/bin/sh", "cmdline": b"sh\0-c\0", "user_ns": 7} | overrides)
+
+
+def test_an_exec_tells_what_an_ancestor_runs(table):
+    """For all frames with its marks, without a look at /proc; another exec since then is another image."""
+    processes, _counters, aside = table
+    one = make_ancestor(2**22 + 1)
+    processes.learn(ran(one))
+    assert processes.image(one) == (b"/bin/sh", b"sh\0-c\0", 7)
+    assert aside.asked == 0
+    assert processes.image(one._replace(arg_start=5)) == (None, None, 0)
+
+
+def test_what_an_exec_does_not_tell_whole_is_not_known(table):
+    """A path that lost its front, arguments that could not be read."""
+    processes, _counters, _aside = table
+    one = make_ancestor(2**22 + 1)
+    processes.learn(ran(one, flags=int(FrameFlag.EXE_CUT | FrameFlag.CMDLINE_FAULTED)))
+    assert processes.image(one) == (None, None, 7)
+
+
+def test_without_a_reader_only_execs_tell():
+    """A replay: this machine's processes are not those of the recording."""
+    processes = ProcessTable(Counters(), None)
+    one = told(os.getpid())
+    assert processes.image(one) == (None, None, 0)
+    processes.learn(ran(one))
+    assert processes.image(one).exe_path == b"/bin/sh"
 
 
 def test_a_thread_of_the_kernels_is_not_read(me, table):
