@@ -29,6 +29,7 @@ import ctypes
 import os
 from collections import OrderedDict
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,13 @@ _DELETED = b" (deleted)"
 _NOT_KNOWN = Image(None, None, 0)
 
 
+@dataclass(slots=True)
+class _Known:
+    one: Ancestor
+    image: Image
+    has_ended: bool = False
+
+
 class ProcessTable:
     """
     The images of ancestors.
@@ -72,7 +80,7 @@ class ProcessTable:
         self._aside = aside
         self._proc = proc
         self._max = max_processes
-        self._images: OrderedDict[tuple[int, int], tuple[Ancestor, Image]] = OrderedDict()
+        self._images: OrderedDict[tuple[int, int], _Known] = OrderedDict()
 
     def __len__(self) -> int:
         """Processes known."""
@@ -88,9 +96,10 @@ class ProcessTable:
         """Return what *one* ran at the time of its frame; its members are None where that cannot be proved."""
         key = (one.tgid, one.start_ns)
         known = self._images.get(key)
-        if known is not None and _marks(known[0]) == _marks(one):
-            self._images.move_to_end(key)
-            return known[1]
+        if known is not None and _marks(known.one) == _marks(one):
+            if not known.has_ended:
+                self._images.move_to_end(key)
+            return known.image
         image = self._aside.ask(partial(read_image, one, self._proc)) if self._aside and one.arg_start else None
         if image is None:
             self._counters.add(Count.PROCESSES_NOT_PROVED)
@@ -100,15 +109,17 @@ class ProcessTable:
 
     def _keep(self, one: Ancestor, image: Image) -> None:
         key = (one.tgid, one.start_ns)
-        self._images[key] = (one, image)
+        self._images[key] = _Known(one, image)
         self._images.move_to_end(key)
-        if len(self._images) > self._max:
-            self._images.popitem(last=False)
+        if len(self._images) > self._max and not self._images.popitem(last=False)[1].has_ended:
             self._counters.add(Count.PROCESSES_EVICTED)
 
     def gone(self, tgid: int, start_ns: int) -> None:
-        """The process ended; one that nobody knew is no mistake."""
-        self._images.pop((tgid, start_ns), None)
+        """The process ended and is the first to make room: an act of its children's may still wait. One that nobody knew is no mistake."""
+        known = self._images.get((tgid, start_ns))
+        if known is not None:
+            known.has_ended = True
+            self._images.move_to_end((tgid, start_ns), last=False)
 
 
 def _marks(one: Ancestor) -> tuple[int, int, int]:

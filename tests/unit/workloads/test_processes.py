@@ -189,13 +189,18 @@ def test_a_thread_of_the_kernels_is_not_read(me, table):
     assert aside.asked == 0
 
 
-def test_the_table_is_bounded_and_forgets_what_ended(me, table):
-    """The process not asked for for longest goes and is counted; one that nobody knew is no mistake."""
+def test_the_table_is_bounded_and_what_ended_makes_room_first(me, table):
+    """The process not asked for for longest goes and is counted; one that ended goes before it, and is missed by nobody."""
     processes, counters, _aside = table
     for pid in (1, 2, 1, 3):
-        processes.image(me._replace(tgid=pid, arg_start=0))
+        processes.learn(ran(me._replace(tgid=pid)))
+        processes.image(me._replace(tgid=pid))
     assert len(processes) == 2
     assert counters.value(Count.PROCESSES_EVICTED) == 1
     processes.gone(3, me.start_ns)
-    processes.gone(3, me.start_ns)
-    assert len(processes) == 1
+    processes.gone(4, me.start_ns)
+    assert processes.image(me._replace(tgid=3)).exe_path == b"/bin/sh"
+    processes.learn(ran(me._replace(tgid=5)))
+    assert processes.image(me._replace(tgid=1)).exe_path == processes.image(me._replace(tgid=5)).exe_path == b"/bin/sh"
+    assert counters.value(Count.PROCESSES_EVICTED) == 1
+    assert len(processes) == 2
