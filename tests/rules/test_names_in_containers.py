@@ -39,3 +39,16 @@ def test_names_and_parents_are_the_containers(said):
     """Root is whoever the container's file says; the parent's program has the container's path."""
     output, command = said({"etc/passwd": b"captain:x:0:0::/:/bin/sh\n", "etc/group": b"crew:x:0:\n"})
     assert output == f"user=captain group=crew parent={' '.join(command)} path=/bin/sh session=sh"
+
+
+def test_a_parent_that_ends_at_once_is_known(sensor, containers):
+    """Its exec was told, with proof that it is the one; every time."""
+    since, rounds = sensor.mark(), 20
+    file = f"{WHO}/{secrets.token_hex(4)}"
+    command = ["sh", "-c", f"cat {file}; true"]
+    ids = [containers.run(command).container_id for _ in range(rounds)]
+    sensor.fence()
+    found = [finding for finding in sensor.since(since) if asked(finding) == file]
+    assert [container_of(finding) for finding in found] == ids
+    for finding in found:
+        assert f"parent={' '.join(command)} path=/bin/sh session=sh" in finding["output"]
