@@ -54,7 +54,8 @@ _START, _ARG_START = 22 - 3, 48 - 3
 """Fields of /proc/PID/stat (proc_pid_stat(5)), counted from the third, which follows the name."""
 
 _DELETED = b" (deleted)"
-_NOT_KNOWN = Image(None, None, 0)
+NOT_PROVED = Image(None, None, 0)
+"""Of a process that is another, or runs another program: that does not change any more."""
 
 
 @dataclass(slots=True)
@@ -100,11 +101,13 @@ class ProcessTable:
             if not known.has_ended:
                 self._images.move_to_end(key)
             return known.image
-        image = self._aside.ask(partial(read_image, one, self._proc)) if self._aside and one.arg_start else None
-        if image is None:
+        image: Image | None = self._aside.ask(partial(read_image, one, self._proc)) if self._aside and one.arg_start else None
+        if image is None or image is NOT_PROVED:
             self._counters.add(Count.PROCESSES_NOT_PROVED)
-            image = _NOT_KNOWN
-        self._keep(one, image)
+        if image is None:  # it has ended, or could not be read in time: another may ask again
+            return NOT_PROVED
+        if image is not NOT_PROVED or known is None:  # what is known of another image of its may be the later one
+            self._keep(one, image)
         return image
 
     def _keep(self, one: Ancestor, image: Image) -> None:
@@ -126,25 +129,25 @@ def _marks(one: Ancestor) -> tuple[int, int, int]:
     return one.arg_start, one.exe_inode, one.exe_dev
 
 
-def read_image(one: Ancestor, proc: str = "/proc") -> Image | None:
+def read_image(one: Ancestor, proc: str = "/proc") -> Image:
     """
     Read what *one* runs.
 
     Returns:
-        None when the process is gone, is another or runs another program; its
+        `NOT_PROVED` when the process is another or runs another program; the
         ``exe_path`` is None when the file is not the frame's for certain: another
         one, or one on a stacked file system that calls it by other numbers.
 
     Raises:
-        OSError: it has ended meanwhile.
+        OSError: it has ended.
     """
     place = f"{proc}/{one.tgid}"
     if not _is_still(place, one):
-        return None
+        return NOT_PROVED
     cmdline = _read(f"{place}/cmdline", CMDLINE_BYTES)
     path = _exe_path(f"{place}/exe", one)
     user_ns = int(str(Path(place, "ns/user").readlink())[len("user:[") : -1])
-    return Image(path, cmdline or None, user_ns) if _is_still(place, one) else None
+    return Image(path, cmdline or None, user_ns) if _is_still(place, one) else NOT_PROVED
 
 
 def is_started(place: str, start_ns: int) -> bool:

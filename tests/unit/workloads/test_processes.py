@@ -13,7 +13,7 @@ from sensor.core.counters import Count, Counters
 from sensor.core.privileges import INITIAL_USER_NS
 from sensor.events.common import FrameFlag
 from sensor.events.decode import Ancestor
-from sensor.workloads.processes import NS_PER_TICK, ProcessTable, is_started, read_image
+from sensor.workloads.processes import NOT_PROVED, NS_PER_TICK, ProcessTable, is_started, read_image
 from tests.unit.events_factory import make_ancestor, make_event
 
 
@@ -72,7 +72,7 @@ def test_a_living_process_is_read(me):
 @pytest.mark.parametrize("change", [{"start_ns": NS_PER_TICK}, {"arg_start": 16}])
 def test_another_process_of_the_number_and_another_image_are_not_it(me, change):
     """A start that is not the frame's is a number used again, another place of the arguments an exec since."""
-    assert read_image(me._replace(**{name: getattr(me, name) + by for name, by in change.items()})) is None
+    assert read_image(me._replace(**{name: getattr(me, name) + by for name, by in change.items()})) is NOT_PROVED
 
 
 @pytest.mark.parametrize("change", [{"exe_inode": 1}, {"exe_dev": 1}, {"exe_dev": None}])
@@ -95,7 +95,7 @@ def test_an_exec_is_noticed(child):
     process.stdin.write(b"\n")
     process.stdin.flush()
     process.stdout.readline()
-    assert read_image(before) is None
+    assert read_image(before) is NOT_PROVED
     assert read_image(told(process.pid)).cmdline.startswith(b"python\0")
 
 
@@ -145,8 +145,16 @@ def test_what_was_read_is_kept_while_the_image_is_the_same(me, table):
     assert aside.asked == 1
     assert processes.image(me._replace(arg_start=me.arg_start + 16)) == (None, None, 0)
     assert counters.value(Count.PROCESSES_NOT_PROVED) == 1
-    assert processes.image(me) == first
-    assert aside.asked == 3
+    assert processes.image(me) is first
+    assert aside.asked == 2
+
+
+def test_one_that_could_not_be_read_may_be_asked_for_again(table):
+    """It has ended, or the reading hung: nothing is remembered of that."""
+    processes, counters, aside = table
+    for _ in range(2):
+        assert processes.image(make_ancestor(2**22 + 1)) is NOT_PROVED
+    assert (aside.asked, len(processes), counters.value(Count.PROCESSES_NOT_PROVED)) == (2, 0, 2)
 
 
 def ran(one, **overrides):
