@@ -2,7 +2,7 @@
 # Two commands do everything on a fresh Debian 12: `make run` and `make test`. Each target calls one script of ci/, which works by hand too.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format unit bpf rules kernel bench
+.PHONY: help run test lint format unit bpf rules kernel cluster bench
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ rules: ## every rule's act, done for real, and its finding (root)
 
 kernel: ## other kernels, booted in QEMU (root)
 	@ci/test kernel
+
+cluster: ## a real Kubernetes node, built once from Go modules (12 to 30 minutes), or the one that KUBECONFIG names (root)
+	@ci/test cluster
 
 bench: ## what Scout costs, beside a floor measured in the same run (root)
 	@ci/test bench

@@ -52,7 +52,7 @@ static long (*read_kernel_str_)(void *to, u32 bytes, const void *from) = (void *
 #define WALK_COMPONENTS 10 /* what 4,096 instructions hold with a look-up behind it */
 #define CGROUP_COMPONENTS 8
 #define NESTED_CGROUPS 8
-#define CAN_SCAN 0 /* unrolled, it would not fit: ".." stays unknown, which keeps every clause */
+#define CAN_SCAN 0 /* unrolled, it would not fit: what it would tell stays unknown, which keeps every clause */
 #endif
 
 /*

@@ -60,6 +60,9 @@ static __always_inline u32 read_asked(struct asked *asked, int nr)
 	return 0;
 }
 
+/* The highest bit of every byte that is zero; of one that is 1 behind a zero, too. */
+#define ZERO_BYTES(word) (((word)-0x0101010101010101ull) & ~(word)&0x8080808080808080ull)
+
 /*
  * Whether what was asked, *bytes* at *where* in the frame, may have a ".." in it:
  * two points side by side, eight bytes at a time. It may say yes too often, never
@@ -76,12 +79,38 @@ static __always_inline int may_have_dotdot(struct scratch *s, u32 where, u32 byt
 		if (i * 8 >= bytes)
 			break;
 		differs = first_eight(*(u64 *)&s->frame.bytes[where + i * 8], bytes - i * 8) ^ 0x2e2e2e2e2e2e2e2eull;
-		u64 points = (differs - 0x0101010101010101ull) & ~differs & 0x8080808080808080ull;
+		u64 points = ZERO_BYTES(differs);
 
 		found |= points & (points << 8 | before);
 		before = points >> 56;
 	}
 	return found != 0;
+}
+
+/*
+ * Whether a path that was asked may be another spelling of one that rules name:
+ * a slash with a slash, a point (a name that begins with one, too) or nothing
+ * behind it. It may say yes too often, never no.
+ */
+static __always_inline int may_be_respelt(struct scratch *s, u32 where, u32 bytes)
+{
+	u64 before = 0, found = 0;
+
+	LOOP
+	for (u32 i = 0; i < ASKED_BYTES / 8; i++) {
+		u64 word, slashes;
+		u32 left = bytes - i * 8;
+
+		if (i * 8 >= bytes)
+			break;
+		word = first_eight(*(u64 *)&s->frame.bytes[where + i * 8], left);
+		if (left < 8)
+			word |= 0x2e2e2e2e2e2e2e2eull << (8 * (left & 7));
+		slashes = ZERO_BYTES(word ^ 0x2f2f2f2f2f2f2f2full);
+		found |= ZERO_BYTES((word | 0x0101010101010101ull) ^ 0x2f2f2f2f2f2f2f2full) & (slashes << 8 | before);
+		before = slashes >> 56;
+	}
+	return (found | before) != 0;
 }
 
 /* The file that an open reached, as far as it can be seen. */
@@ -235,8 +264,9 @@ int on_open(void *ctx)
 	}
 	if (ret >= 0) /* it worked, on a file that is gone again: its path is unknown */
 		s->frame.common.flags |= FRAME_PATH_CUT;
-	else if (both(&mask, &table->needs_path) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
-		 s->frame.bytes[where] == '/' && !keep_path(&s->base, table, slot, &key, (void *)&s->frame.bytes[where]))
+	else if (CAN_SCAN && both(&mask, &table->needs_path) && !(s->frame.common.flags & (FRAME_ASKED_FAULTED | FRAME_ASKED_CUT)) &&
+		 s->frame.bytes[where] == '/' && !may_be_respelt(s, where, s->frame.open.fields.asked_bytes) &&
+		 !keep_path(&s->base, table, slot, &key, (void *)&s->frame.bytes[where]))
 		return leave(s); /* a failed open has no file: what was asked is classified, when it is a plain absolute path */
 	return collect(ctx, s, 0);
 }

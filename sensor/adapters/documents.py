@@ -11,7 +11,9 @@ is for the reader of the document to say, because only it knows the key.
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import yaml
@@ -68,6 +70,7 @@ class Scalar(Node):
     plain: bool = True
     block: bool = False
     end_line: int = 0
+    _places: tuple[array[int], array[int], array[int]] | None = field(default=None, repr=False, compare=False)
 
     def place_of(self, offset: int) -> tuple[int, int]:
         """
@@ -77,21 +80,27 @@ class Scalar(Node):
         text is the n-th of the source. Where that does not hold (escapes in
         double quotes) the place of the whole value is returned.
         """
-        wanted = sum(1 for character in self.text[:offset] if not character.isspace())
-        ahead = offset < len(self.text) and not self.text[offset].isspace()
-        last = (self.line, self.column)
-        seen = 0
-        visible = [character for character in self.text if not character.isspace()]
+        if self._places is None:
+            self._places = self._find_places()
+        before, lines, columns = self._places
+        seen = before[offset]
+        if offset < len(self.text) and not self.text[offset].isspace():
+            return (lines[seen], columns[seen]) if seen < len(lines) else (self.line, self.column)
+        return (lines[seen - 1], columns[seen - 1] + 1) if 0 < seen <= len(lines) else (self.line, self.column)
+
+    def _find_places(self) -> tuple[array[int], array[int], array[int]]:
+        """Return, for each offset, how many visible characters are before it; and lines and columns of those that the source has as the text has them."""
+        before = array("I", accumulate((not character.isspace() for character in self.text), initial=0))
+        lines, columns = array("I"), array("I")
+        visible = (character for character in self.text if not character.isspace())
         for line, column, character in self._source():
             if character.isspace():
                 continue
-            if seen == wanted and ahead:
-                return (line, column) if character == visible[seen] else (self.line, self.column)
-            if seen == wanted or character != visible[seen]:
+            if character != next(visible, ""):
                 break
-            seen += 1
-            last = (line, column + 1)
-        return last if seen == wanted and not ahead else (self.line, self.column)
+            lines.append(line)
+            columns.append(column)
+        return before, lines, columns
 
     def _source(self) -> Iterator[tuple[int, int, str]]:
         first = self.line + 1 if self.block else self.line
@@ -132,7 +141,7 @@ def parse(content: bytes, path: str) -> list[Node]:
             nothing sensible can be read (syntax, encoding, an alias, a limit).
     """
     if len(content) > MAX_BYTES:
-        _refuse(Problem(path, 0, 0, f"the file has {len(content)} bytes, more than {MAX_BYTES}"))
+        _refuse(Problem(path, 0, 0, f"the file has more than {MAX_BYTES} bytes"))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -172,6 +181,9 @@ class _Builder:
             line, column = _place(event)
             if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
                 _refuse(self.document.problem(line, column, "anchors and aliases are not read here", "write the value out"))
+            tag = getattr(event, "tag", None)  # "!" only says that a text is a text
+            if tag not in (None, "!"):
+                _refuse(self.document.problem(line, column, f"the tag {tag!r} is not read here", "leave it out"))
             self._count += 1
             if self._count > MAX_NODES:
                 _refuse(self.document.problem(line, column, f"more than {MAX_NODES} values in one file"))

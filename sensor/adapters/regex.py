@@ -4,8 +4,9 @@ Regular expressions and globs in time linear in the text, whatever the pattern.
 
 The only user of google-re2. Rules come from people and texts from attackers;
 a backtracking engine would let either stop the sensor. Patterns work on bytes
-(RE2's Latin-1 mode): a path that is not valid UTF-8 must not slip through a
-``.``, and a pattern's own non-ASCII letters stand for their UTF-8 bytes.
+(RE2's Latin-1 mode): a path that is not valid UTF-8, or has a newline in it,
+must not slip through a ``.``, and a pattern's own non-ASCII letters stand for
+their UTF-8 bytes.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ def full_match(pattern: bytes) -> Callable[[bytes], bool]:
         PatternError: with RE2's own words.
 
     Source:
-        Falco's ``regex`` operator is ``RE2::FullMatch`` (libsinsp, filter checks).
+        Falco's ``regex`` operator is ``RE2::FullMatch`` (libsinsp, filter checks); its ``.`` leaves out newlines and what is not UTF-8.
     """
-    return _compile(pattern, fold=False, dot_newline=False)
+    return _compile(pattern, fold=False)
 
 
 def glob_match(pattern: bytes, *, fold: bool = False) -> Callable[[bytes], bool]:
@@ -49,10 +50,10 @@ def glob_match(pattern: bytes, *, fold: bool = False) -> Callable[[bytes], bool]
         fnmatch(3) with FNM_EXTMATCH and without FNM_PATHNAME, as Falco's
         ``glob`` has it; *fold* is ``iglob`` (ASCII letters only).
     """
-    return _compile(_from_glob(pattern), fold=fold, dot_newline=True)
+    return _compile(_from_glob(pattern), fold=fold)
 
 
-def _compile(pattern: bytes, *, fold: bool, dot_newline: bool) -> Callable[[bytes], bool]:
+def _compile(pattern: bytes, *, fold: bool) -> Callable[[bytes], bool]:
     if len(pattern) > MAX_PATTERN_BYTES:
         raise PatternError(f"the pattern has {len(pattern)} bytes, more than {MAX_PATTERN_BYTES}")
     options = re2.Options()
@@ -60,7 +61,7 @@ def _compile(pattern: bytes, *, fold: bool, dot_newline: bool) -> Callable[[byte
     options.log_errors = False
     options.max_mem = MAX_PROGRAM_BYTES
     options.case_sensitive = not fold
-    options.dot_nl = dot_newline
+    options.dot_nl = True
     try:
         fullmatch = re2.compile(pattern, options=options).fullmatch
     except re2.error as error:

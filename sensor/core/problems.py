@@ -16,6 +16,9 @@ from sensor.core.escape import visible
 EXCERPT_CHARACTERS = 120
 """Most of a source line that is shown; a longer one is cut around the place."""
 
+MESSAGE_CHARACTERS = 400
+"""Most of a message or hint; what was offending in it may be a file long, and loses its middle."""
+
 
 def excerpt_of(source_line: str, column: int) -> str:
     """Return *source_line* and under it a caret at *column* (from 1), both safe to print."""
@@ -24,6 +27,11 @@ def excerpt_of(source_line: str, column: int) -> str:
     piece = line[start : start + EXCERPT_CHARACTERS]
     caret_at = len(visible(piece[: max(0, column - 1 - start)]))
     return f"{visible(piece)}\n{' ' * caret_at}^"
+
+
+def _bounded(text: str) -> str:
+    half = MESSAGE_CHARACTERS // 2
+    return text if len(text) <= MESSAGE_CHARACTERS else f"{text[:half]} […] {text[-half:]}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,9 +56,15 @@ class Problem:
     hint: str = ""
     """What to write instead, when there is a good guess."""
 
+    def __post_init__(self) -> None:
+        """Bound what came from the document."""
+        for name in ("message", "hint"):
+            object.__setattr__(self, name, _bounded(getattr(self, name)))
+
     def __str__(self) -> str:
-        place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
-        text = f"{place}: {self.message}"
+        path = visible(self.path)
+        place = f"{path}:{self.line}:{self.column}" if self.line else path
+        text = f"{place}: {visible(self.message)}"
         for part in self.excerpt.splitlines():
             text += f"\n    {part}"
-        return text + (f"\n    hint: {self.hint}" if self.hint else "")
+        return text + (f"\n    hint: {visible(self.hint)}" if self.hint else "")

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from sensor.adapters.regex import PatternError
+from sensor.core.suggest import Suggestions
 from sensor.rulelang import fields, transform
 from sensor.rulelang.ast import And, FieldName, MacroName, Node, Not, Or, Source, Test, Value
 from sensor.rulelang.bound import CONSTANT_ONLY, PRINTABLE, Bound, comparison, together
@@ -24,7 +24,7 @@ from sensor.rulelang.syscalls import EVENT_TYPES
 from sensor.rulelang.values import COMM_TEXT_BYTES, FieldType, parse_network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from sensor.core.problems import Problem
 
@@ -35,7 +35,7 @@ MAX_NESTING = 200
 """Deepest expanded condition; later stages recurse."""
 
 MAX_VALUES = 200_000
-"""Most constants of one test after its lists are expanded."""
+"""Most constants of one test, and of one condition, after its lists are expanded."""
 
 EQUAL = frozenset({"=", "!=", "in", "intersects", "anyof", "allof", "oneof"})
 """Operators whose constants are whole values."""
@@ -81,6 +81,8 @@ class Checked:
     tree: Any
     leaves: int
     depth: int
+    values: int
+    """Constants, lists expanded."""
 
 
 @dataclass(slots=True)
@@ -89,6 +91,7 @@ class Report:
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    suggestions: Suggestions = field(default_factory=Suggestions)
 
 
 def check(tree: Node, source: Source, names: Names, report: Report) -> Checked | None:
@@ -107,21 +110,26 @@ class _Checker:
             good = [part for part in parts if part is not None]
             if len(good) < len(parts):
                 return None
-            return self._bounded(type(node)(tuple(part.tree for part in good)), sum(p.leaves for p in good), max(p.depth for p in good) + 1, source)
+            tree = type(node)(tuple(part.tree for part in good))
+            return self._bounded(Checked(tree, sum(p.leaves for p in good), max(p.depth for p in good) + 1, sum(p.values for p in good)), source)
         if isinstance(node, Not):
             inner = self.node(node.part, source, using)
-            return inner and Checked(Not(inner.tree), inner.leaves, inner.depth + 1)
+            return inner and replace(inner, tree=Not(inner.tree), depth=inner.depth + 1)
         if isinstance(node, MacroName):
             return self._macro(node, using)
         assert isinstance(node, Test)  # noqa: S101  # the parser makes nothing else
         leaf = self._leaf(node)
-        return None if leaf is None else Checked(leaf, 1, 1)
+        return None if leaf is None else Checked(leaf, 1, 1, len(leaf.values))
 
-    def _bounded(self, tree: Any, leaves: int, depth: int, source: Source) -> Checked | None:
-        if leaves <= MAX_LEAVES and depth <= MAX_NESTING:
-            return Checked(tree, leaves, depth)
-        self._problem(source, 0, f"the condition, macros expanded, has {leaves} tests nested {depth} deep; {MAX_LEAVES} and {MAX_NESTING} are the most")
+    def _bounded(self, checked: Checked, source: Source) -> Checked | None:
+        if checked.leaves <= MAX_LEAVES and checked.depth <= MAX_NESTING and checked.values <= MAX_VALUES:
+            return checked
+        has = f"{checked.leaves} tests nested {checked.depth} deep with {checked.values} values"
+        self._problem(source, 0, f"the condition, macros and lists expanded, has {has}; {MAX_LEAVES}, {MAX_NESTING} and {MAX_VALUES} are the most")
         return None
+
+    def _guess(self, word: str, known: Collection[str]) -> str:
+        return self.report.suggestions.hint(word, known)
 
     def _problem(self, source: Source, offset: int, message: str, hint: str = "") -> None:
         self.report.problems.append(source.problem(offset, message, hint))
@@ -131,16 +139,19 @@ class _Checker:
         if node.name in using:
             self._problem(node.source, node.offset, f"the macro {node.name!r} uses itself: {' → '.join((*using, node.name))}")
             return None
+        if len(using) >= MAX_NESTING:
+            self._problem(node.source, node.offset, f"macros of macros more than {MAX_NESTING} deep")
+            return None
         if node.name not in names.checked:
             definition = names.macros.get(node.name)
             if definition is None:
-                known = "it is a list, not a macro" if node.name in names.lists else _guess(node.name, names.macros)
+                known = "it is a list, not a macro" if node.name in names.lists else self._guess(node.name, names.macros)
                 self._problem(node.source, node.offset, f"no macro is called {node.name!r}", known)
                 return None
             checked = self.node(definition.tree, node.source, (*using, node.name)) if definition.tree is not None else None
             names.checked[node.name] = checked
         checked = names.checked[node.name]
-        return checked and self._bounded(checked.tree, checked.leaves, checked.depth + 1, node.source)
+        return checked and self._bounded(replace(checked, depth=checked.depth + 1), node.source)
 
     def _leaf(self, test: Test) -> Leaf | None:
         bound = self._bind(test.field, test.source)
@@ -201,7 +212,7 @@ class _Checker:
     def _plain(self, name: FieldName, source: Source) -> Bound | None:
         found = fields.find(name.name, name.argument)
         if found is None:
-            self._problem(source, name.offset, f"no field is called {name.name!r}", _guess(name.name, fields.FIELDS))
+            self._problem(source, name.offset, f"no field is called {name.name!r}", self._guess(name.name, fields.FIELDS))
             return None
         spec, argument = found
         label = spec.name if argument is None else f"{spec.name}[{argument}]"
@@ -268,7 +279,7 @@ class _Checker:
             return cut
         if bound.spec.name in ("evt.type", "syscall.type") and equal:
             if value.text not in EVENT_TYPES:
-                self.report.warnings.append(source.problem(value.offset, f"no event is called {value.text!r}", _guess(value.text, EVENT_TYPES)))
+                self.report.warnings.append(source.problem(value.offset, f"no event is called {value.text!r}", self._guess(value.text, EVENT_TYPES)))
             return b"execve" if data == b"execveat" else data
         return data
 
@@ -278,11 +289,11 @@ class _Checker:
         for value in test.values:
             if value.quoted or value.text not in self.names.lists:
                 if not test.listed:
-                    self._problem(test.source, value.offset, f"no list is called {value.text!r}", _guess(value.text, self.names.lists))
+                    self._problem(test.source, value.offset, f"no list is called {value.text!r}", self._guess(value.text, self.names.lists))
                     return None
-                close = [] if value.quoted or "_" not in value.text else get_close_matches(value.text, self.names.lists, 1, 0.9)
+                close = "" if value.quoted or "_" not in value.text else self.report.suggestions.hint(value.text, self.names.lists, 0.9)
                 if close:
-                    self.report.warnings.append(test.source.problem(value.offset, f"{value.text!r} is no list and stands for itself", f"perhaps {close[0]}"))
+                    self.report.warnings.append(test.source.problem(value.offset, f"{value.text!r} is no list and stands for itself", close))
                 out.append(value)
                 continue
             try:
@@ -295,6 +306,8 @@ class _Checker:
     def _items(self, name: str, using: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
         if name in using:
             raise ValueError(f"the list {name!r} contains itself: {' → '.join((*using, name))}")
+        if len(using) >= MAX_NESTING:
+            raise ValueError(f"lists of lists more than {MAX_NESTING} deep")
         done = self.names.expanded.get(name)
         if done is not None:
             return done
@@ -306,8 +319,3 @@ class _Checker:
                 raise ValueError(f"the list {name!r} has more than {MAX_VALUES} items, lists in it expanded")
         self.names.expanded[name] = tuple(out)
         return self.names.expanded[name]
-
-
-def _guess(word: str, known: Iterable[str]) -> str:
-    close = get_close_matches(word, list(known), 1, 0.7)
-    return f"perhaps {close[0]}" if close else ""

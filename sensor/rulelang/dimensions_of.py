@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sensor.events.common import FrameFlag
 from sensor.events.dimensions import Dimension, Outcome, Profile
-from sensor.rulelang.getters import AF_INET, AF_INET6, MAPPED, O_PATH
+from sensor.rulelang.getters import AF_INET, AF_INET6, MAPPED, O_PATH, plain_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,8 +97,8 @@ def _names(event: Any, path: bytes | None) -> dict[Dimension, Any]:
     text = path if path is not None else event.path if kind == "open" else event.exe_path
     out: dict[Dimension, Any] = {Dimension.LEAF: UNKNOWN, Dimension.DIRECTORY: UNKNOWN, Dimension.ABOVE: UNKNOWN, Dimension.PATH: UNKNOWN}
     if kind == "open" and event.ret < 0:
-        if event.asked.startswith(b"/") and not event.flags & _ASKED_UNKNOWN:
-            out[Dimension.PATH] = event.asked
+        if event.asked.startswith(b"/") and not event.flags & _ASKED_UNKNOWN and plain_path(event.asked) == event.asked:
+            out[Dimension.PATH] = event.asked  # in the oldest form the kernel cannot tell, and keeps every clause
         return out
     if not text:
         return out

@@ -158,7 +158,7 @@ _FILLED = (
     _f(
         "fd.name",
         TEXT,
-        "path as the kernel resolved it (of a failed open: as asked), or saddr:sport->daddr:dport, or the socket's path",
+        "path as the kernel resolved it (of a failed open: as asked, in its plain spelling), or saddr:sport->daddr:dport, or the socket's path",
         g.fd_name,
         _FD,
         unknowable=True,

@@ -84,15 +84,23 @@ def asked(event: Any) -> Any:
 
 
 def _asked_path(event: Any) -> Any:
-    """Return what a failed open asked for as a path, below the working directory when relative; nothing is resolved."""
+    """Return what a failed open asked for as a path, below the working directory when relative; no link is followed."""
     if event.flags & _ASKED_UNKNOWN:
         return UNKNOWN
     text = event.asked
     if text.startswith(b"/"):
-        return text
+        return plain_path(text)
     if event.dirfd != AT_FDCWD or event.flags & _CWD_CUT:
-        return Unknown(b"/" + text)
-    return event.cwd.rstrip(b"/") + b"/" + text
+        known = plain_path(b"/" + text)
+        return Unknown(known) if known != b"/" else UNKNOWN
+    return plain_path(event.cwd + b"/" + text)
+
+
+def plain_path(path: bytes) -> bytes:
+    """Return an absolute *path* as rules spell it: without empty components, ``.`` and ``..``, which are taken out as text; no link is followed."""
+    if b"//" not in path and b"/." not in path and not path.endswith(b"/"):
+        return path
+    return b"/" + os.path.normpath(path).lstrip(b"/")
 
 
 def opened_path(event: Any) -> Any:

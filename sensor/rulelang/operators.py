@@ -304,7 +304,6 @@ OPERATORS: tuple[Operator, ...] = (
         test=_equals,
         prepare=frozenset,
         may=_ends,
-        linked=True,
         code=_IN,
         address_code=_IN_NETWORKS,
         quantity="one",

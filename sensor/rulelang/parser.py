@@ -96,22 +96,24 @@ class _Parser:
             raise ConditionSyntaxError(offset, f"expected '(', a field or a macro instead of {cursor.rest()!r}")
         return MacroName(name, offset, self.source)
 
-    def _field(self) -> FieldName | None:
+    def _field(self, depth: int = 0) -> FieldName | None:
         """Take a field with its argument, or transformers around one."""
         cursor = self.cursor
         offset = cursor.at
+        if depth >= MAX_DEPTH:
+            raise ConditionSyntaxError(offset, f"fields nested deeper than {MAX_DEPTH}")
         for transformer in TRANSFORMERS:
             if cursor.take(transformer + "("):
                 cursor.skip_blank()
-                inner = self._field()
+                inner = self._field(depth + 1)
                 cursor.skip_blank()
                 if inner is None or not cursor.take(")"):
                     raise ConditionSyntaxError(cursor.at, f"expected a field and ')' in {transformer}()")
                 return replace(inner, transformers=(transformer, *inner.transformers))
         if cursor.take("concat("):
-            return FieldName("concat()", None, offset, parts=self._parts("concat"))
+            return FieldName("concat()", None, offset, parts=self._parts("concat", depth + 1))
         if cursor.take("join("):
-            return self._joined(offset)
+            return self._joined(offset, depth + 1)
         name = cursor.take_field()
         if name is None:
             return None
@@ -122,7 +124,7 @@ class _Parser:
                 raise ConditionSyntaxError(cursor.at, f"expected an argument and ']' after {name}[")
         return FieldName(name, argument, offset)
 
-    def _joined(self, offset: int) -> FieldName:
+    def _joined(self, offset: int, depth: int) -> FieldName:
         separator = self._value()
         self.cursor.skip_blank()
         if separator is None or not self.cursor.take(","):
@@ -130,19 +132,19 @@ class _Parser:
         self.cursor.skip_blank()
         if not self.cursor.take("("):
             raise ConditionSyntaxError(self.cursor.at, "expected '(' and what is to be joined in join()")
-        parts = self._parts("join")
+        parts = self._parts("join", depth)
         self.cursor.skip_blank()
         if not self.cursor.take(")"):
             raise ConditionSyntaxError(self.cursor.at, f"expected ')' instead of {self.cursor.rest()!r} in join()")
         return FieldName("join()", None, offset, parts=parts, separator=separator.text)
 
-    def _parts(self, word: str) -> tuple[FieldName | Value, ...]:
+    def _parts(self, word: str, depth: int) -> tuple[FieldName | Value, ...]:
         """Take fields and texts up to and with the closing parenthesis."""
         parts: list[FieldName | Value] = []
         while True:
             self.cursor.skip_blank()
             at = self.cursor.at
-            part = self._field() or self._value()
+            part = self._field(depth) or self._value()
             if part is None:
                 raise ConditionSyntaxError(at, f"expected a field or a text in {word}() instead of {self.cursor.rest()!r}")
             parts.append(part)

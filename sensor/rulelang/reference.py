@@ -30,13 +30,14 @@ in `scout rules check FILE…` and `scout rules status`. A field that only a mes
 What differs from Falco, because the kernel is believed and not the caller:
 
 * `fd.name` is the path of the file that was opened, as the kernel resolved it: symlinks, `..`, descriptors and chroot are gone. What the program asked for is
-  `fd.nameraw`. A failed open reached no file: there `fd.name` is what was asked, below the working directory when it is relative.
+  `fd.nameraw`. A failed open reached no file: there `fd.name` is what was asked, below the working directory when it is relative,
+  without empty components, `.` and `..`, which are taken out as text: no link is followed.
 * **Names follow their links.** `/bin/sh` in a condition means `/usr/bin/sh` as well where `/bin` is a link; in an exception only the links that distributions
   have count, because a link in an image must never widen what is excused.
 * **A value may be unknown** (cut, faulted, a descriptor that another thread closed). A test on it holds, and so does its negation, unless the end that is known
   contradicts: nobody evades a rule by making a value unknown, and no exception profits from it.
 * A missing value fails every test, `!=` too, and passes every negation.
-* Text is bytes: no decoding, no case folding but where the operator says so (ASCII).
+* Text is bytes: no decoding, no case folding but where the operator says so (ASCII); `.` of an expression is any byte, a newline and half a letter too.
 * Ancestors' programs and the names of users are asked for when a rule comes to such a test, and believed with proof only; else they are unknown, as names are
   in a replay. Put such a test last in a condition: what the others exclude costs nothing. The command line is what the ancestor showed when first asked for.
 * `proc.sname`, `proc.sid.*`, `proc.pgid.*` and `proc.vpgid.*` are those of the leader itself where that is the process or one of the ancestors told, else

@@ -11,7 +11,6 @@ a missing value never suppresses a message here.
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +72,7 @@ def compile_template(source: Source, report: Report) -> Template:
             continue
         known = fields.find(name, argument)
         if known is None:
-            close = get_close_matches(name, fields.FIELDS, 1, 0.7)
-            report.problems.append(source.problem(found.start() + shift + 1, f"no field is called {name!r}", f"perhaps {close[0]}" if close else ""))
+            report.problems.append(source.problem(found.start() + shift + 1, f"no field is called {name!r}", report.suggestions.hint(name, fields.FIELDS)))
             continue
         spec, left = known
         getter = spec.get

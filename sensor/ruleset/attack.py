@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from sensor.core.errors import DocumentError
@@ -20,6 +19,8 @@ from sensor.core.problems import Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sensor.core.suggest import Suggestions
 
 ID = re.compile(r"T[0-9]{4}(\.[0-9]{3})?")
 
@@ -31,12 +32,11 @@ class AttackTable:
     version: str
     techniques: dict[str, tuple[str, tuple[str, ...]]]
 
-    def mistake(self, technique: str) -> tuple[str, str] | None:
+    def mistake(self, technique: str, suggestions: Suggestions) -> tuple[str, str] | None:
         """Return message and hint when *technique* is not in the table."""
         if technique in self.techniques:
             return None
-        close = get_close_matches(technique, self.techniques, 1, 0.6)
-        return f"{technique!r} is not in the pinned ATT&CK table (version {self.version})", f"perhaps {close[0]}" if close else ""
+        return f"{technique!r} is not in the pinned ATT&CK table (version {self.version})", suggestions.hint(technique, self.techniques, 0.6)
 
 
 def load_table(path: Path) -> AttackTable:

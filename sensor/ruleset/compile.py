@@ -9,7 +9,8 @@ with the reason; it never makes the load fail.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sensor.rulelang.ast import And, Constant, Not
@@ -40,6 +41,7 @@ Tree = Any
 
 _PROBED = frozenset().union(*BY_KIND.values())
 _TOLD_NAMES = 6
+_VERSION = re.compile(r"0{0,8}[1-9][0-9]{0,8}")
 
 
 @dataclass(slots=True)
@@ -119,37 +121,41 @@ def reach_of(name: str, rule_id: str, priority: str, tree: Tree, closures: Closu
     return reach
 
 
-def rule_of(definition: Definition, names: Names, table: AttackTable | None, closures: Closures, report: Report) -> tuple[Rule, Reach] | None:
-    """Return the rule that *definition* makes, or None when it has mistakes, which are then in *report*."""
+def read_rule(definition: Definition, names: Names, table: AttackTable | None, report: Report) -> tuple[Rule, Checked] | None:
+    """Return what *definition* says and its condition, checked; or None when it has mistakes, which are then in *report*."""
     before = len(report.problems)
     name = definition.name.text
     said = _Said(definition, report)
     priority = said.priority()
-    rule_id = said.one("id") or name
     attack = said.attack(table)
     maturity = said.one("maturity")
     if maturity and maturity not in MATURITIES:
         report.problems.append(definition.parts["maturity"][-1].problem(f"maturity is one of {', '.join(MATURITIES)}"))
     version = said.one("version")
-    if version and not (version.isascii() and version.isdigit() and 0 < int(version[:9]) == int(version)):
+    if version and not _VERSION.fullmatch(version):
         report.problems.append(definition.parts["version"][-1].problem("version is a number from 1"))
     outputs = definition.scalars("output", report)
     checked = condition_of(definition, names, report)
     template = compile_template(source_of(outputs), report) if outputs else None
     if len(report.problems) > before or checked is None or template is None:
         return None
-    reach = reach_of(name, rule_id, priority, checked.tree, closures)
     place = definition.name
     rule = Rule(
-        id=rule_id, name=name, version=int(version or 1), maturity=maturity, priority=priority, attack=attack, tags=said.many("tags"),
+        id=said.one("id") or name, name=name, version=int(version or 1), maturity=maturity, priority=priority, attack=attack, tags=said.many("tags"),
         desc=said.joined("desc"), output=said.joined("output"), condition=said.joined("condition"), false_positives=said.many("false_positives"),
-        blind_to=said.many("blind_to"), path=place.document.path, line=place.line, status=reach.status(), reason="; ".join(reach.obstacles),
-        kinds=tuple(reach.functions), functions=reach.functions, trees=reach.trees, checked=checked.tree, template=template,
+        blind_to=said.many("blind_to"), path=place.document.path, line=place.line, status=RuleStatus.BLIND, checked=checked.tree, template=template,
     )  # fmt: skip
+    return rule, checked
+
+
+def compile_rule(rule: Rule, definition: Definition, closures: Closures, report: Report) -> tuple[Rule, Reach]:
+    """Return *rule* with its functions, and what it asks of the kernel; what it cannot tell is a warning in *report*."""
+    reach = reach_of(rule.name, rule.id, rule.priority, rule.checked, closures)
+    done = replace(rule, status=reach.status(), reason="; ".join(reach.obstacles), kinds=tuple(reach.functions), functions=reach.functions, trees=reach.trees)
     for obstacle, test in reach.obstacles.items():
-        message = f"{name}: {rule.status.value}: {obstacle}"
-        report.warnings.append(test.source.problem(test.offset, message) if test else place.problem(message))
-    return rule, reach
+        message = f"{rule.name}: {done.status.value}: {obstacle}"
+        report.warnings.append(test.source.problem(test.offset, message) if test else definition.name.problem(message))
+    return done, reach
 
 
 class _Said:
@@ -182,7 +188,7 @@ class _Said:
         if "attack" not in self.definition.parts:
             return tuple(tag for tag in self.many("tags") if ATTACK_ID.fullmatch(tag))
         for item in self.definition.items("attack", self.report):
-            mistake = table.mistake(item.text) if table else None
+            mistake = table.mistake(item.text, self.report.suggestions) if table else None
             if mistake:
                 self.report.problems.append(item.problem(*mistake))
         return self.many("attack")

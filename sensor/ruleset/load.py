@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensor.adapters.documents import parse
+from sensor.adapters.documents import MAX_BYTES, parse
 from sensor.core.errors import DocumentError
 from sensor.core.problems import Problem
 from sensor.rulelang.check import Report
@@ -33,7 +33,7 @@ from sensor.ruleset.read import entries
 from sensor.ruleset.roots import host_closures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sensor.rulelang.check import Names
     from sensor.rulelang.links import Closures
@@ -43,6 +43,15 @@ NOT_RULES = frozenset({"cases.yaml"})
 
 MAX_FILES = 10_000
 """Most files that one load reads."""
+
+MAX_SET_BYTES = 16 * 1024 * 1024
+"""Most of them together."""
+
+MAX_SET_TESTS, MAX_SET_VALUES = 100_000, 1_000_000
+"""Most tests and constants of all conditions, macros and lists expanded: small files can ask for much."""
+
+MAX_TOLD = 1_000
+"""Most mistakes and warnings that are told; who has more has one mistake many times."""
 
 DEFAULT_TABLE = Path(__file__).resolve().parents[2] / "rules" / "attack.json"
 
@@ -73,6 +82,21 @@ def rule_files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
+def _contents(files: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+    """Read the files, one byte more of each than is allowed at most, so that an endless one is told of."""
+    left = MAX_SET_BYTES
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise _error([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
+        left -= len(content)
+        if left < 0:
+            raise _error([Problem(str(path), 0, 0, f"the rule files up to this one have more than {MAX_SET_BYTES} bytes")])
+        yield str(path), content
+
+
 def load(paths: Sequence[Path], *, attack_table: Path | None = None, closures: Closures | None = None) -> RuleSet:
     """
     Load the rules at *paths*.
@@ -85,16 +109,9 @@ def load(paths: Sequence[Path], *, attack_table: Path | None = None, closures: C
     Raises:
         DocumentError: ``problems`` has every mistake of every file, by place.
     """
-    files = [(str(path), _content(path)) for path in rule_files(paths)]
+    files = list(_contents(rule_files(paths)))
     beside = next((path / "attack.json" for path in paths if (path / "attack.json").is_file()), None)
     return load_texts(files, attack_table=attack_table or beside, closures=closures)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _error([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from error
 
 
 def load_texts(files: Sequence[tuple[str, bytes]], *, attack_table: Path | None = None, closures: Closures | None = None) -> RuleSet:
@@ -111,12 +128,13 @@ def load_texts(files: Sequence[tuple[str, bytes]], *, attack_table: Path | None 
             definitions.take(entry, report)
     table = _table(attack_table)
     names = compiling.names_of(definitions, report)
-    follow = closures if closures is not None else host_closures()
-    made = _rules(definitions, names, table, follow, report)
-    rules, reaches = [rule for rule, _ in made.rules], [reach for _, reach in made.rules]
-    _ids(rules, definitions, report)
+    made = _sorted(definitions, names, table, report)
+    _ids([rule for rule, _ in made.rules], definitions, report)
     if report.problems:
         raise _error(report.problems)
+    follow = closures if closures is not None else host_closures()
+    compiled = [compiling.compile_rule(rule, definition, follow, report) for rule, definition in made.rules]
+    rules, reaches = [rule for rule, _ in compiled], [reach for _, reach in compiled]
     clauses = {}
     for kind in KINDS:
         assigned, warning = assign(kind, [reach.terms[kind] for reach in reaches if kind in reach.terms])
@@ -127,7 +145,7 @@ def load_texts(files: Sequence[tuple[str, bytes]], *, attack_table: Path | None 
     return RuleSet(
         rules=tuple(rules),
         clauses=clauses,
-        warnings=tuple(dict.fromkeys(sorted(report.warnings))),
+        warnings=_told(report.warnings)[1],
         hash=_hash(rules, definitions),
         disabled=tuple(made.disabled),
         left_alone=tuple(made.left_alone),
@@ -140,15 +158,18 @@ def _tests_images(rule: Rule) -> bool:
 
 
 @dataclass(slots=True)
-class _Made:
-    rules: list[tuple[Rule, compiling.Reach]] = field(default_factory=list)
+class _Sorted:
+    """The rules that are to run here, as they were read, and the names of the others."""
+
+    rules: list[tuple[Rule, Definition]] = field(default_factory=list)
     disabled: list[str] = field(default_factory=list)
     left_alone: list[str] = field(default_factory=list)
 
 
-def _rules(definitions: Definitions, names: Names, table: AttackTable | None, closures: Closures, report: Report) -> _Made:
-    """Compile the rules that are to run here."""
-    made = _Made()
+def _sorted(definitions: Definitions, names: Names, table: AttackTable | None, report: Report) -> _Sorted:
+    """Read the rules; nothing is compiled before all of them are known to be without mistake and not too many."""
+    made = _Sorted()
+    tests = values = 0
     for name, definition in definitions.rules.items():
         source = definition.scalars("source", report)
         if source and source[-1].text != "syscall":
@@ -156,10 +177,14 @@ def _rules(definitions: Definitions, names: Names, table: AttackTable | None, cl
             report.warnings.append(source[-1].problem(f"{name}: rules of source {source[-1].text!r} are left alone; only syscall runs here"))
         elif definition.truth("enabled", report) is False:
             made.disabled.append(name)
-        else:
-            rule = compiling.rule_of(definition, names, table, closures, report)
-            if rule:
-                made.rules.append(rule)
+        elif found := compiling.read_rule(definition, names, table, report):
+            rule, checked = found
+            made.rules.append((rule, definition))
+            tests, values = tests + checked.leaves, values + checked.values
+            if tests > MAX_SET_TESTS or values > MAX_SET_VALUES:
+                has = f"{tests} tests with {values} values, macros and lists expanded; {MAX_SET_TESTS} and {MAX_SET_VALUES} are the most"
+                report.problems.append(definition.name.problem(f"the rules up to {name!r} have {has}"))
+                break
     return made
 
 
@@ -197,8 +222,14 @@ def _exceptions(definitions: Definitions, name: str) -> str:
 
 
 def _error(problems: list[Problem]) -> DocumentError:
-    ordered = tuple(dict.fromkeys(sorted(problems)))
-    count = len(ordered)
+    count, told = _told(problems)
     return DocumentError(
-        f"{count} mistake{'s' if count != 1 else ''} in the rules:\n" + "\n".join(map(str, ordered)), problems=ordered, hint="scout rules check FILE…"
+        f"{count} mistake{'s' if count != 1 else ''} in the rules:\n" + "\n".join(map(str, told)), problems=told, hint="scout rules check FILE…"
     )
+
+
+def _told(problems: list[Problem]) -> tuple[int, tuple[Problem, ...]]:
+    """Return how many different problems there are and those that are told, by place."""
+    ordered = tuple(dict.fromkeys(sorted(problems)))
+    more = len(ordered) - MAX_TOLD
+    return len(ordered), ordered if more <= 0 else (*ordered[:MAX_TOLD], Problem(ordered[MAX_TOLD].path, 0, 0, f"and {more} more"))

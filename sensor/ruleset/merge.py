@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from sensor.adapters.documents import Mapping, Node, Scalar, Sequence
@@ -85,10 +84,8 @@ class Definitions:
             table[name] = Definition(entry.name, {key: [entry.body.entries[key][1]] for key in keys})
             return
         if earlier is None:
-            close = get_close_matches(name, table, 1, 0.7)
-            report.problems.append(
-                entry.name.problem(f"no {entry.kind} {name!r} was defined before, so there is nothing to change", f"perhaps {close[0]}" if close else "")
-            )
+            message = f"no {entry.kind} {name!r} was defined before, so there is nothing to change"
+            report.problems.append(entry.name.problem(message, report.suggestions.hint(name, table)))
             return
         self._change(entry, earlier, keys, report)
 

@@ -11,7 +11,6 @@ versions.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from sensor.adapters.documents import Mapping, Node, Scalar, Sequence
@@ -71,16 +70,15 @@ def _entry(node: Node, report: Report) -> Entry | None:
     kinds = [kind for kind in ("rule", "macro", "list") if kind in node.entries]
     if len(kinds) != 1:
         keys = ", ".join(list(node.entries)[:5])
-        guess = next((guess for key in node.entries for guess in get_close_matches(key, ("rule", "macro", "list"), 1, 0.6)), "")
-        report.problems.append(node.problem(f"expected one of the keys rule, macro, list; found {keys or 'none'}", f"perhaps {guess}" if guess else ""))
+        guesses = (report.suggestions.hint(key, ("rule", "macro", "list"), 0.6) for key in node.entries)
+        report.problems.append(node.problem(f"expected one of the keys rule, macro, list; found {keys or 'none'}", next(filter(None, guesses), "")))
         return None
     kind = kinds[0]
     name = text(node, kind, report)
     known = {"rule": RULE_KEYS, "macro": MACRO_KEYS, "list": LIST_KEYS}[kind]
     for key, (place, _) in node.entries.items():
         if key not in known:
-            close = get_close_matches(key, known, 1, 0.7)
-            report.warnings.append(place.problem(f"unknown key {key!r} of a {kind}", f"perhaps {close[0]}" if close else ""))
+            report.warnings.append(place.problem(f"unknown key {key!r} of a {kind}", report.suggestions.hint(key, known)))
     if name is None:
         return None
     if not name.text.strip():

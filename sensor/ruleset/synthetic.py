@@ -17,6 +17,7 @@ from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from sensor.core.escape import raw
 from sensor.core.privileges import INITIAL_USER_NS
 from sensor.events.around import Account, Around, Image
 from sensor.events.common import HEADER, PROCESS, SHARED_TAILS, FrameFlag
@@ -140,7 +141,7 @@ class _Given(Around):
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    return raw(text)  # \xHH is a byte, as findings show it
 
 
 def _member(name: str, convert: Callable[[str], Any]) -> Callable[[Event, str, str], None]:

@@ -273,6 +273,29 @@ class PathFinder:
             os.close(found)
 
 
+class Removal:
+    """
+    Whether a cgroup of which the whole path is known was removed: its directory is not there, or is another.
+
+    Only a mount that shows the hierarchy from its root can tell; with another every answer is no.
+    """
+
+    def __init__(self, hierarchy: Hierarchy) -> None:
+        self._point = os.fsencode(hierarchy.mount_point) if hierarchy.whole else b""
+
+    def __call__(self, cgroup_id: int, path: bytes) -> bool:
+        """Return it; no when the kernel does not say."""
+        if not self._point:
+            return False
+        try:
+            inode = os.stat(self._point + path, follow_symlinks=False).st_ino  # noqa: PTH116  # bytes
+        except FileNotFoundError:
+            return True
+        except (OSError, ValueError):
+            return False
+        return (inode ^ cgroup_id) & 0xFFFFFFFF != 0  # below 5.5 an id has no more bits than that
+
+
 class _Handle(ctypes.Structure):
     """``struct file_handle``, name_to_handle_at(2)."""
 

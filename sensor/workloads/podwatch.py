@@ -173,14 +173,14 @@ class PodWatch:
                 self._take(event)
                 is_quiet = False
         except ApiError as error:
-            if self._is_sound(began_ns):
+            if self._is_sound(began_ns) or not (is_quiet or error.status == _GONE):  # one that is cut after each line is no reason to grow slow
                 self._failures = 0
             return self._failed(error)
         if self._is_sound(began_ns):
             self._well()
             self._failures = 0
             return 0.0
-        if not is_quiet:  # a proxy that cuts after each line is no reason to grow slow
+        if not is_quiet:
             self._failures = 0
         return self._backoff()
 

@@ -9,6 +9,10 @@ Filled from a scan at start and from the paths that frames carry. Promises:
 * A path that lost its front is looked up whole by its id (`resolve`); where that
   cannot be had the workload is UNKNOWN, never a guess from what is left.
 * Memory is bounded by ``max_cgroups``; the one not seen for longest goes, and is counted.
+* Removed cgroups are forgotten: with each that is new a few known ones are looked
+  at, in turn, so that those of a node where containers come and go stay about as
+  many as it has, and an idle node costs nothing. A frame that comes later still
+  finds its workload, by the path that it carries.
 
 One thread owns a table. The kernel's own map of profiles is kept by who gives
 `learned`; this module only says what it should hold.
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 
 MAX_CGROUPS = 8_192
 """A node with 250 pods has about 1,500 cgroups; an entry is 200 to 700 bytes, so the worst case is 6 MB."""
+
+LOOKED_AT = 3
+"""Known cgroups that are looked at with each new one (2 µs each): more than one, so that they become fewer."""
 
 ROOT_ID = 1
 """kernfs id of a hierarchy's root: the first inode number, fs/kernfs/dir.c kernfs_create_root()."""
@@ -68,6 +75,8 @@ class WorkloadTable:
             in its answer when the cgroup is gone. Not on the hot path.
         named:
             Adds what the API server says of a workload's pod (`pods.PodStore.named`).
+        gone:
+            Whether the cgroup of this id and whole path was removed (`cgroups.Removal`).
         learned:
             Told each cgroup id and profile when it becomes known or changes;
             UNKNOWN asks to take the id out of the kernel's map.
@@ -81,6 +90,7 @@ class WorkloadTable:
         node_root: str = "",
         resolve: Callable[[int], bytes | None] | None = None,
         named: Callable[[Workload], Workload] | None = None,
+        gone: Callable[[int, bytes], bool] | None = None,
         learned: Callable[[int, Profile], None] | None = None,
     ) -> None:
         self._counters = counters
@@ -88,8 +98,11 @@ class WorkloadTable:
         self._node_root = node_root
         self._resolve = resolve
         self._named = named
+        self._gone = gone
         self._learned = learned
         self._entries: OrderedDict[int, _Entry] = OrderedDict()
+        self._turn: OrderedDict[int, None] = OrderedDict()
+        """The same ids, in the order in which they are looked at."""
 
     def __len__(self) -> int:
         """Cgroups known."""
@@ -124,7 +137,10 @@ class WorkloadTable:
 
     def forget(self, cgroup_id: int) -> None:
         """The cgroup was removed."""
-        if self._entries.pop(cgroup_id, None) is not None and self._learned is not None:
+        if self._entries.pop(cgroup_id, None) is None:
+            return
+        del self._turn[cgroup_id]
+        if self._learned is not None:
             self._learned(cgroup_id, Profile.UNKNOWN)
 
     def living(self) -> tuple[Workload, ...]:
@@ -171,14 +187,27 @@ class WorkloadTable:
         workload = identify(path, node_root=self._node_root)
         return workload if self._named is None else self._named(workload)
 
+    def _forget_removed(self) -> None:
+        for _ in range(min(LOOKED_AT, len(self._turn)) if self._gone is not None else 0):
+            cgroup_id = next(iter(self._turn))
+            path = self._entries[cgroup_id].path
+            if path and self._gone is not None and self._gone(cgroup_id, path):
+                self.forget(cgroup_id)
+            else:
+                self._turn.move_to_end(cgroup_id)
+
     def _put(self, cgroup_id: int, entry: _Entry) -> None:
         before = self._entries.get(cgroup_id)
+        if before is None:
+            self._forget_removed()
+            self._turn[cgroup_id] = None
         self._entries[cgroup_id] = entry
         self._entries.move_to_end(cgroup_id)
         if self._learned is not None and (before.workload.profile if before else Profile.UNKNOWN) is not entry.workload.profile and not _is_nested(entry):
             self._learned(cgroup_id, entry.workload.profile)
         if len(self._entries) > self._max:
             oldest, _ = self._entries.popitem(last=False)
+            del self._turn[oldest]
             self._counters.add(Count.WORKLOADS_EVICTED)
             if self._learned is not None:
                 self._learned(oldest, Profile.UNKNOWN)

@@ -6,12 +6,15 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import random
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sensor.events.common import FrameFlag
 from sensor.events.dimensions import Dimension
+from sensor.rulelang.getters import plain_path
 from tests.bpf.live import SLOW, checked, clause, exactly, fewer, flags, is_, numbers, open_failed, opened
 
 CLONE_NEWNS = 0x00020000
@@ -222,6 +225,35 @@ def test_a_failed_open(side, driver, name, asked, error):
     checked(
         side.one(lambda: driver("comm", name, "open", asked, os.O_WRONLY, 0), "open"), ret=-error, path=b"", fs_path=b"", asked=asked.encode(), open_flags=1
     )
+
+
+def batched(items: list[str], size: int) -> list[list[str]]:
+    """Pieces of at most *size*."""
+    return [items[at : at + size] for at in range(0, len(items), size)]
+
+
+def spellings() -> list[str]:
+    """Paths of one letter, slashes and points, of every length around the eight bytes that the kernel looks at."""
+    dice = random.Random(7)
+    return ["/no/such", "/no//such", "//no/such", "/no/such/", "/no/./such", "/no/such/.", "/x/../no/such"] + [
+        "/no/" + "".join(dice.choices("aaaa/.", k=length)) + end for length in range(1, 20) for end in ("", "a", "/") for _ in range(3)
+    ]
+
+
+def test_another_spelling_of_what_a_failed_open_asked_for(side, driver, name):
+    """What is not spelt plainly may be any file, so it leaves the kernel; what is plainly another does not, where a loop can tell."""
+    side.watch(open_failed(name, is_(Dimension.PATH, exactly("/no/such"))))
+    told = []
+    for some in batched(spellings(), 40):  # as many as a small buffer holds
+        words = [word for one in some for word in ("open", one, 0, 0)]
+        told += [event.asked for event in side.after(partial(driver, "comm", name, *words), kind="open")]
+    odd = [one.encode() for one in spellings() if plain_path(one.encode()) != one.encode()]
+    assert len(odd) > 50
+    assert [one for one in odd if one not in told] == []
+    assert b"/no/such" in told
+    if side.kernel.features.bounded_loops:
+        plain = {one.encode() for one in spellings()} - set(odd)
+        assert {one for one in plain & set(told) if b"/." not in one} == {b"/no/such"}
 
 
 def test_a_path_that_cannot_be_read(side, driver, name):

@@ -49,11 +49,23 @@ class SensorFailed(Exception):
 class RunningSensor:
     """A running sensor; a context manager that ends it well or says what was wrong."""
 
-    def __init__(self, *arguments: str, rules: Sequence[Path] = (MANAGED, OWN_RULES), output: str = "json") -> None:
-        """Start it and wait until it says that it watches."""
+    def __init__(self, *arguments: str, rules: Sequence[Path] = (MANAGED, OWN_RULES), output: str = "json", before: Sequence[str] = ()) -> None:
+        """Start it, by the command *before* (one that changes namespaces and then execs), and wait until it says that it watches."""
         words = [f"--rules={path}" for path in rules]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sensor.cli", "run", "--output", output, "--status-socket", "none", *words, *arguments],  # one sensor has the usual place
+            [
+                *before,
+                sys.executable,
+                "-m",
+                "sensor.cli",
+                "run",
+                "--output",
+                output,
+                "--status-socket",
+                "none",
+                *words,
+                *arguments,
+            ],  # one sensor has the usual place
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -84,9 +84,11 @@ def test_size_depth_and_count_are_bounded(monkeypatch):
 
 
 def test_a_tag_makes_no_object():
-    """A tag of Python's YAML stays text."""
-    (root,) = documents.parse(b"a: !!python/object/apply:os.system [x]\n", "f.yaml")
-    assert root.get("a").items[0].text == "x"
+    """It is refused, whatever it would make: tagged, a text would not be the text that stands there."""
+    for text in (b"a: !!python/object/apply:os.system [x]\n", b"a: !!binary aGVsbG8=\n", b"a: !own {b: 1}\n"):
+        ((line, column, message),) = problems(text)
+        assert (line, column) == (1, 4)
+        assert "is not read here" in message
 
 
 def test_a_key_must_be_a_text():

@@ -28,7 +28,8 @@ def test_what_is_unknown():
     assert dimension_values(make_event("open", path="/x", flags=int(FrameFlag.PATH_CUT)))[Dimension.DIRECTORY] is UNKNOWN
     failed = dimension_values(make_event("open", ret=-2, path="", asked="/etc/x"))
     assert (failed[Dimension.LEAF], failed[Dimension.PATH]) == (UNKNOWN, b"/etc/x")
-    assert dimension_values(make_event("open", ret=-2, path="", asked="x"))[Dimension.PATH] is UNKNOWN
+    for other in ("x", "/etc//x", "/etc/./x", "/etc/x/", "/a/../etc/x"):
+        assert dimension_values(make_event("open", ret=-2, path="", asked=other))[Dimension.PATH] is UNKNOWN
     assert dimension_values(make_event("open", workload=make_workload(Profile.UNKNOWN)))[Dimension.PROFILE] is UNKNOWN
 
 

@@ -18,11 +18,15 @@ def test_an_opened_file_has_its_resolved_path():
 
 def test_a_failed_open_has_what_was_asked():
     """A relative name is below the working directory, or unknown when that is not known."""
-    assert g.fd_name(make_event("open", ret=-2, path=b"", asked=b"/etc//x")) == b"/etc//x"
+    assert g.fd_name(make_event("open", ret=-2, path=b"", asked=b"/etc//x")) == b"/etc/x"
     assert g.fd_name(make_event("open", ret=-2, path=b"", asked=b"x", cwd=b"/home")) == b"/home/x"
     below = g.fd_name(make_event("open", ret=-2, path=b"", asked=b"x", dirfd=7))
     assert isinstance(below, Unknown)
     assert below.suffix == b"/x"
+    assert g.fd_name(make_event("open", ret=-2, path=b"", asked=b"../a/.//../x/", dirfd=7)).suffix == b"/x"
+    assert g.fd_name(make_event("open", ret=-2, path=b"", asked=b"..", dirfd=7)) is UNKNOWN
+    assert g.fd_name(make_event("open", ret=-2, path=b"", asked=b"../x", cwd=b"/home/user")) == b"/home/x"
+    assert g.fd_name(make_event("open", ret=-2, path=b"", asked=b"//")) == b"/"
     assert g.fd_name(make_event("open", ret=-2, path=b"", flags=int(FrameFlag.ASKED_FAULTED))) is UNKNOWN
 
 

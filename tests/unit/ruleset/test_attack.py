@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sensor.core.errors import DocumentError
+from sensor.core.suggest import Suggestions
 from sensor.engine.flood import FLOOD_RULE
 from sensor.ruleset.attack import ID, load_table
 from sensor.ruleset.load import DEFAULT_TABLE
@@ -22,8 +23,8 @@ def test_the_pinned_table_is_whole():
 def test_a_mistake_gets_a_hint():
     """The nearest id."""
     table = load_table(DEFAULT_TABLE)
-    assert table.mistake("T1611") is None
-    message, hint = table.mistake("T1552.05")
+    assert table.mistake("T1611", Suggestions()) is None
+    message, hint = table.mistake("T1552.05", Suggestions())
     assert "T1552.05" in message
     assert hint == "perhaps T1552.005"
 

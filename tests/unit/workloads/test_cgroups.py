@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,20 @@ def test_this_machine_s_hierarchy_agrees_with_itself():
         assert finder(number) in {path, None}
     finder.close()
     assert finder(1) is None
+
+
+def test_what_was_removed_is_told_from_what_is_there(tmp_path):
+    """Gone, there, another directory of that name; ids below 5.5 have 32 bits; a mount that does not show everything tells nothing."""
+    whole = cgroups.Hierarchy(mode=cgroups.Mode.UNIFIED, mount_point=tmp_path, controller="", whole=True)
+    removed = cgroups.Removal(whole)
+    (tmp_path / "here").mkdir()
+    inode = (tmp_path / "here").stat().st_ino
+    assert not removed(inode, b"/here")
+    assert not removed(inode | 7 << 32, b"/here")
+    assert removed(inode + 1, b"/here")
+    assert removed(inode, b"/gone")
+    assert not removed(inode, b"/" + b"x" * 5000)
+    assert not cgroups.Removal(replace(whole, whole=False))(inode, b"/gone")
 
 
 def test_an_id_that_nobody_has_has_no_path(tmp_path):

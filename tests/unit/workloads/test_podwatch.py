@@ -150,6 +150,9 @@ def test_watches_that_end_at_once_are_not_a_loop(watching):
     """Quiet ones wait longer and longer; ones that brought something wait a little."""
     assert [watching.step([], lists=[("50", [])]), watching.step([]), watching.step([])] == [0.5, 1.0, 2.0]
     assert [watching.step([mark("60")]), watching.step([mark("61")])] == [0.5, 0.5]
+    assert [watching.step([mark(str(version)), ApiError("reset")]) for version in (62, 63, 64)] == [0.5, 0.5, 0.5]
+    gone = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}}
+    assert [watching.step([mark("65"), gone], lists=[("64", [])] * bool(turn)) for turn in range(3)] == [1.0, 2.0, 4.0]
 
 
 def test_a_list_that_breaks_off_changes_nothing(watching):

@@ -102,6 +102,30 @@ def test_the_kernel_gets_what_is_certain():
     assert list(table.kernel_entries()) == [(1, Profile.HOST), (7, Profile.CONTAINER)]
 
 
+def test_removed_cgroups_are_forgotten_as_others_come():
+    """However many come and go, few more than the living are known; one that acts on after its removal is known by its path."""
+    living, told = {1}, []
+    table = WorkloadTable(Counters(), gone=lambda cgroup_id, _path: cgroup_id not in living, learned=lambda *pair: told.append(pair))
+    table.load([(1, b"/")])
+    for number in range(2, 1_000):
+        living.add(number)
+        table.lookup(frame(number, b"/docker/%064x" % number))
+        living.discard(number - 20)
+        assert len(table) <= 32
+    assert (2, Profile.UNKNOWN) in told
+    assert table.lookup(frame(2, b"/docker/%064x" % 2)).container_id == f"{2:064x}"
+    assert table.lookup(frame(1, b"/")) == HOST
+
+
+def test_a_cut_path_says_nothing_about_its_cgroup():
+    """What is not known whole cannot be looked at, and stays."""
+    asked = []
+    table = WorkloadTable(Counters(), gone=lambda *pair: bool(asked.append(pair)))
+    for number in (2, 3):
+        table.lookup(frame(number, b"ep/deeper", FrameFlag.CGROUP_CUT))
+    assert (len(table), asked) == (2, [])
+
+
 def test_a_removed_cgroup_is_forgotten():
     """After its removal nothing of a cgroup is left, here or in the kernel; an unknown one is no mistake."""
     told = []
