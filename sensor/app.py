@@ -44,7 +44,7 @@ from sensor.sinks.jsonlines import JsonLinesSink
 from sensor.sinks.text import TextSink, wants_colour
 from sensor.status import Status
 from sensor.workloads import cgroups
-from sensor.workloads.processes import ProcessTable
+from sensor.workloads.around import LiveAround
 from sensor.workloads.table import WorkloadTable
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Agent:
         gone = cgroups.Removal(kernel.hierarchy)
         self.workloads = WorkloadTable(self.counters, resolve=self._finder, named=self._names.named, gone=gone, learned=self._learned)
         self.workloads.load(cgroups.scan(kernel.hierarchy.mount_point, counters=self.counters))
-        self._processes = ProcessTable(self.counters)
+        self._around = LiveAround(self.counters, self.clock)
         context = FindingContext(boot_id=boot_id(), clock=self.clock, redactor=Redactor(RedactConfig()), node=config.node or os.uname().nodename)
         self._builder = FindingBuilder(context)
         self.rules = RulesInForce(kernel, self._rule_failed, host_in_scope=config.host_in_scope)
@@ -257,6 +257,7 @@ class Agent:
             if self._watch:
                 self._watch.close()
             self._names.close()
+            self._around.close()
             self._reloader.close()
             self._finder.close()
             self.kernel.close()
@@ -333,9 +334,12 @@ class Agent:
         if self._recorder:
             self._recorder.frame(frame, event.lane, self.clock.monotonic_ns())
         if event.kind_name == "exit":
-            self._processes.gone(event.tgid, event.start_ns)
+            self._around.processes.gone(event.tgid, event.start_ns)
             return
         event.workload = self.workloads.lookup(event)
+        event.around = self._around
+        if event.kind_name == "exec" and event.ret >= 0 and self.ruleset.wants_images:
+            self._around.processes.learn(event)
         self._names.handle(event)
 
     def _learned(self, cgroup_id: int, profile: Profile) -> None:

@@ -70,8 +70,18 @@ class Pipeline:
                 self._report(event, rule, late=late)
 
     def may_tell(self, event: Any) -> bool:  # noqa: ANN401  # the event classes are generated
-        """Whether `handle` could tell anything of *event*: what is not known about its workload yet counts as matching."""
-        return event.kind_name == "flood" or bool(event.candidates and event.kind_name != "exit" and self.match(event, event.candidates))
+        """
+        Whether `handle` could tell anything of *event*: what is not known about its workload yet counts as matching.
+
+        It is handled later, so what has to be asked for while the act is fresh is asked for now: who is asked remembers it.
+        """
+        if event.kind_name == "flood":
+            return True
+        rules = list(self.match(event, event.candidates)) if event.candidates and event.kind_name != "exit" else []
+        for rule in rules:
+            if rule.asks:
+                rule.render(event)
+        return bool(rules)
 
     def _report(self, event: Any, rule: MatchedRule, *, late: bool) -> None:  # noqa: ANN401  # the event classes are generated
         verdict = self.policy.decide(event, rule)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sensor.engine.decide import Policy, load_policy
 from sensor.engine.flood import FLOOD_RULE
 from sensor.engine.match import Matcher
-from sensor.events.dimensions import Clause, Constraint, Dimension, Profile
+from sensor.events.dimensions import CLAUSE_BITS, Clause, Constraint, Dimension, Outcome, Profile
 from sensor.health.state import RuleState, RuleStatus
 from sensor.probes.table_layout import GENERATIONS
 from sensor.rulelang.optimize import literals
@@ -46,6 +46,30 @@ def load_documents(config: RunConfig, managed: Path) -> tuple[RuleSet, Policy]:
     return ruleset, load_policy(config.policy, known, is_host_in_scope=config.host_in_scope)
 
 
+IMAGES = Clause(
+    kind="exec",
+    constraints=(Constraint(Dimension.PROFILE, (Profile.CONTAINER,)), Constraint(Dimension.OUTCOME, (Outcome.SUCCEEDED,))),
+    rules=(),
+    exact=True,
+    high=False,
+)
+"""
+Execs in containers, which no rule is about: what they tell of is asked for when a later act's ancestors are.
+
+It is installed with rules that ask (`RuleSet.wants_images`), and where all bits
+are taken it is not: then /proc alone tells (`sensor.workloads.processes`).
+"""
+
+
+def clauses_of(ruleset: RuleSet) -> dict[str, tuple[Clause, ...]]:
+    """The clauses by event kind: the rules' own, whose places are their bits, and `IMAGES` behind them."""
+    clauses = dict(ruleset.clauses)
+    execs = clauses.get("exec", ())
+    if ruleset.wants_images and len(execs) < CLAUSE_BITS:
+        clauses["exec"] = (*execs, IMAGES)
+    return clauses
+
+
 _EVERY_BIT = (1 << 256) - 1
 
 
@@ -71,7 +95,9 @@ class RulesInForce:
 
     def install(self, ruleset: RuleSet) -> Installed:
         """Make *ruleset* the live generation. Raises TableError; the one before stays."""
-        clauses = ruleset.clauses if self._host_in_scope else {kind: tuple(map(in_containers, some)) for kind, some in ruleset.clauses.items()}
+        clauses = clauses_of(ruleset)
+        if not self._host_in_scope:
+            clauses = {kind: tuple(map(in_containers, some)) for kind, some in clauses.items()}
         installed = self._kernel.install(clauses)
         self._matchers[installed.number] = Matcher(ruleset, self._failed)
         self._canaries[installed.number] = installed.canaries

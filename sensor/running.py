@@ -21,6 +21,7 @@ from sensor.engine.match import Matcher
 from sensor.engine.redact import RedactConfig, Redactor
 from sensor.pipeline import Pipeline
 from sensor.rules_in_force import load_documents
+from sensor.workloads.around import RecordedAround
 
 if TYPE_CHECKING:
     import argparse
@@ -39,11 +40,18 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class _Replayed(Pipeline):
-    """The pipeline with the recording's clock: windows close when the frame after them arrives."""
+    """The pipeline with the recording's clock: windows close when the frame after them arrives. What execs told of later acts' ancestors is known."""
+
+    around: RecordedAround
 
     def handle(self, event: Any, *, late: bool = False) -> None:  # noqa: ANN401  # the event classes are generated
         """See `Pipeline`."""
         self.tell_due()
+        event.around = self.around
+        if event.kind_name == "exit":
+            self.around.processes.gone(event.tgid, event.start_ns)
+        elif event.kind_name == "exec" and event.ret >= 0:
+            self.around.processes.learn(event)
         super().handle(event, late=late)
 
 
@@ -115,7 +123,7 @@ def replay(path: Path, rules: Sequence[Path], policy_path: Path | None, output: 
         builder = FindingBuilder(
             FindingContext(boot_id=header.boot_id, clock=context.clock, redactor=Redactor(RedactConfig()), node=header.node_name, replayed=True)
         )
-        return _Replayed(
+        pipeline = _Replayed(
             match=matcher.match,
             policy=in_force,
             builder=builder,
@@ -124,6 +132,8 @@ def replay(path: Path, rules: Sequence[Path], policy_path: Path | None, output: 
             counters=counters,
             failed=lambda _what, _error: None,
         )
+        pipeline.around = RecordedAround(counters)
+        return pipeline
 
     def recompute(event: Any) -> int:  # noqa: ANN401  # the event classes are generated
         return survivors(ruleset.clauses.get(event.kind_name, ()), event)

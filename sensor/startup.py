@@ -55,7 +55,7 @@ CANARY_ROUNDS = 2
 """How often they are tried: where everybody acts at once, one may be lost."""
 
 _INHERITED = (
-    "uid", "gid", "euid", "egid", "loginuid", "sid", "tty_dev", "cwd", "mnt_ns", "pid_ns", "net_ns", "user_ns", "cgroup_id", "cgroup_path",
+    "uid", "gid", "euid", "egid", "loginuid", "sid", "pgid", "tty_dev", "cwd", "mnt_ns", "pid_ns", "net_ns", "user_ns", "cgroup_id", "cgroup_path",
 )  # fmt: skip
 """What a child that only executes has in common with its parent."""
 

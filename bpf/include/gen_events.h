@@ -40,13 +40,23 @@
 #define LOSSES 9
 #define COMM_BYTES 16
 #define MAX_ANCESTORS 8
-#define ANCESTOR_BYTES 20
+#define ANCESTOR_BYTES 48
 #define PATH_BYTES 1024
 #define CMDLINE_BYTES 2048
 #define ASKED_BYTES 512
 #define CGROUP_PATH_BYTES 512
-#define TAILS_AT 264
+#define TAILS_AT 288
 #define TAIL_ROOM_BYTES 8192
+
+/* one entry of the ancestors tail */
+struct ancestor {
+	u64 start_ns; /* 0: the process's start, as in the frame's own ``start_ns`` */
+	u64 arg_start; /* 8: where its arguments lie (mm->arg_start): every exec draws the place anew; 0 for a thread of the kernel's */
+	u64 exe_inode; /* 16: inode number of the image it runs */
+	u32 tgid; /* 24: process id */
+	u32 exe_dev; /* 28: device of the image's file system (s_dev: major << 20 | minor); 0 where the kernel's offsets do not tell */
+	char comm[16]; /* 32: its name */
+};
 
 struct frame_common {
 	u32 frame_bytes; /* 0: length of the frame in bytes; the perf transport pads behind it */
@@ -61,90 +71,94 @@ struct frame_common {
 	u64 start_ns; /* 64: the process's start, ns since boot (start_boottime, or start_time below 5.5) */
 	u64 cap_effective; /* 72: effective capabilities, one bit each */
 	u64 cap_permitted; /* 80: permitted capabilities */
-	u32 tgid; /* 88: process id */
-	u32 tid; /* 92: thread id */
-	u32 ppid; /* 96: process id of the real parent */
-	u32 ns_tgid; /* 100: process id in its own PID namespace */
-	u32 sid; /* 104: session id (process id of its leader) */
-	u32 tty_dev; /* 108: controlling terminal as major << 20 | minor; 0 for none */
-	u32 uid; /* 112: real user id, initial user namespace */
-	u32 gid; /* 116: real group id */
-	u32 euid; /* 120: effective user id */
-	u32 egid; /* 124: effective group id */
-	u32 loginuid; /* 128: audit login user id; 0xffffffff when never set */
-	u32 mnt_ns; /* 132: inode number of the mount namespace */
-	u32 pid_ns; /* 136: inode number of the PID namespace */
-	u32 net_ns; /* 140: inode number of the network namespace */
-	u32 user_ns; /* 144: inode number of the user namespace */
-	u32 profile; /* 148: workload profile the kernel tested (`sensor.events.dimensions.Profile`) */
-	char comm[16]; /* 152: name of the process (of its group leader) */
-	char pcomm[16]; /* 168: name of the parent process */
-	u16 ancestors_at; /* 184: where ancestors begins in the frame */
-	u16 ancestors_bytes; /* 186: length of ancestors: parents, nearest first: u32 tgid, char comm[16] each */
-	u16 exe_path_at; /* 188: where exe_path begins in the frame */
-	u16 exe_path_bytes; /* 190: length of exe_path: resolved path of the executable in the mount namespace */
-	u16 cwd_at; /* 192: where cwd begins in the frame */
-	u16 cwd_bytes; /* 194: length of cwd: working directory in the mount namespace */
-	u16 cgroup_path_at; /* 196: where cgroup_path begins in the frame */
-	u16 cgroup_path_bytes; /* 198: length of cgroup_path: path of the cgroup below its hierarchy's root */
-	u16 cmdline_at; /* 200: where cmdline begins in the frame */
-	u16 cmdline_bytes; /* 202: length of cmdline: arguments, each ended by a NUL */
-	u8 rest_[4];
+	u64 arg_start; /* 88: where its arguments lie, as in `ANCESTOR` */
+	u64 exe_inode; /* 96: inode number of the image it runs, as there */
+	u32 tgid; /* 104: process id */
+	u32 tid; /* 108: thread id */
+	u32 ppid; /* 112: process id of the real parent */
+	u32 ns_tgid; /* 116: process id in its own PID namespace */
+	u32 sid; /* 120: session id (process id of its leader) */
+	u32 pgid; /* 124: process group id (process id of its leader) */
+	u32 exe_dev; /* 128: device of the image's file system, as in `ANCESTOR` */
+	u32 ns_pgid; /* 132: process group id in its own PID namespace; 0 for a group from outside of it */
+	u32 tty_dev; /* 136: controlling terminal as major << 20 | minor; 0 for none */
+	u32 uid; /* 140: real user id, initial user namespace */
+	u32 gid; /* 144: real group id */
+	u32 euid; /* 148: effective user id */
+	u32 egid; /* 152: effective group id */
+	u32 loginuid; /* 156: audit login user id; 0xffffffff when never set */
+	u32 mnt_ns; /* 160: inode number of the mount namespace */
+	u32 pid_ns; /* 164: inode number of the PID namespace */
+	u32 net_ns; /* 168: inode number of the network namespace */
+	u32 user_ns; /* 172: inode number of the user namespace */
+	u32 profile; /* 176: workload profile the kernel tested (`sensor.events.dimensions.Profile`) */
+	char comm[16]; /* 180: name of the process (of its group leader) */
+	char pcomm[16]; /* 196: name of the parent process */
+	u16 ancestors_at; /* 212: where ancestors begins in the frame */
+	u16 ancestors_bytes; /* 214: length of ancestors: parents, nearest first: an `ANCESTOR` each */
+	u16 exe_path_at; /* 216: where exe_path begins in the frame */
+	u16 exe_path_bytes; /* 218: length of exe_path: resolved path of the executable in the mount namespace */
+	u16 cwd_at; /* 220: where cwd begins in the frame */
+	u16 cwd_bytes; /* 222: length of cwd: working directory in the mount namespace */
+	u16 cgroup_path_at; /* 224: where cgroup_path begins in the frame */
+	u16 cgroup_path_bytes; /* 226: length of cgroup_path: path of the cgroup below its hierarchy's root */
+	u16 cmdline_at; /* 228: where cmdline begins in the frame */
+	u16 cmdline_bytes; /* 230: length of cmdline: arguments, each ended by a NUL */
 };
 
 /* execve, execveat: the image that runs now; after a failure, what was asked for */
 struct exec_fields {
-	s32 ret; /* 208: 0, or the negative errno of a failed exec */
-	u16 asked_at; /* 212: where asked begins in the frame */
-	u16 asked_bytes; /* 214: length of asked: the file as asked for (bprm->filename): a script's own path */
-	u16 interpreter_at; /* 216: where interpreter begins in the frame */
-	u16 interpreter_bytes; /* 218: length of interpreter: bprm->interp when it differs from what was asked: a script's interpreter */
-	u16 fs_path_at; /* 220: where fs_path begins in the frame */
-	u16 fs_path_bytes; /* 222: length of fs_path: path of the image inside its filesystem when FrameFlag.FS_PATH is set */
+	s32 ret; /* 232: 0, or the negative errno of a failed exec */
+	u16 asked_at; /* 236: where asked begins in the frame */
+	u16 asked_bytes; /* 238: length of asked: the file as asked for (bprm->filename): a script's own path */
+	u16 interpreter_at; /* 240: where interpreter begins in the frame */
+	u16 interpreter_bytes; /* 242: length of interpreter: bprm->interp when it differs from what was asked: a script's interpreter */
+	u16 fs_path_at; /* 244: where fs_path begins in the frame */
+	u16 fs_path_bytes; /* 246: length of fs_path: path of the image inside its filesystem when FrameFlag.FS_PATH is set */
 };
 
 /* the last thread of a process ended */
 struct exit_fields {
-	u32 exit_code; /* 208: as wait(2) has it: status << 8 | signal */
+	u32 exit_code; /* 232: as wait(2) has it: status << 8 | signal */
 	u8 rest_[4];
 };
 
 /* open, openat, openat2, creat, seen at their end */
 struct open_fields {
-	s32 ret; /* 208: the new descriptor, or the negative errno */
-	s32 dirfd; /* 212: directory descriptor of the call; AT_FDCWD is -100 */
-	u32 open_flags; /* 216: flags of the call (file->f_flags has lost O_CREAT, O_TRUNC, O_EXCL) */
-	u32 file_flags; /* 220: file->f_flags of the opened file; 0 after a failure */
-	u32 syscall; /* 224: number of the system call in its own table */
-	u32 open_mode; /* 228: mode argument of the call */
-	u64 inode; /* 232: inode number of the opened file */
-	u16 path_at; /* 240: where path begins in the frame */
-	u16 path_bytes; /* 242: length of path: the opened file's path, resolved, from the mount namespace's root; empty after a failure */
-	u16 fs_path_at; /* 244: where fs_path begins in the frame */
-	u16 fs_path_bytes; /* 246: length of fs_path: path inside its filesystem when FrameFlag.FS_PATH is set */
-	u16 asked_at; /* 248: where asked begins in the frame */
-	u16 asked_bytes; /* 250: length of asked: the path as asked for */
+	s32 ret; /* 232: the new descriptor, or the negative errno */
+	s32 dirfd; /* 236: directory descriptor of the call; AT_FDCWD is -100 */
+	u32 open_flags; /* 240: flags of the call (file->f_flags has lost O_CREAT, O_TRUNC, O_EXCL) */
+	u32 file_flags; /* 244: file->f_flags of the opened file; 0 after a failure */
+	u32 syscall; /* 248: number of the system call in its own table */
+	u32 open_mode; /* 252: mode argument of the call */
+	u64 inode; /* 256: inode number of the opened file */
+	u16 path_at; /* 264: where path begins in the frame */
+	u16 path_bytes; /* 266: length of path: the opened file's path, resolved, from the mount namespace's root; empty after a failure */
+	u16 fs_path_at; /* 268: where fs_path begins in the frame */
+	u16 fs_path_bytes; /* 270: length of fs_path: path inside its filesystem when FrameFlag.FS_PATH is set */
+	u16 asked_at; /* 272: where asked begins in the frame */
+	u16 asked_bytes; /* 274: length of asked: the path as asked for */
 	u8 rest_[4];
 };
 
 /* connect; TCP as the kernel began the handshake, others at the call's end */
 struct connect_fields {
-	s32 ret; /* 208: 0, or the negative errno; -EINPROGRESS is a success under way */
-	s32 fd; /* 212: descriptor of the call; -1 when no connect call was under way (fast open) */
-	u16 family; /* 216: AF_INET, AF_INET6 or AF_UNIX */
-	u16 protocol; /* 218: IPPROTO_TCP, IPPROTO_UDP …; 0 for AF_UNIX */
-	u16 dport; /* 220: peer's port, host order */
-	u16 sport; /* 222: own port, host order; 0 when not bound */
-	u8 daddr[16]; /* 224: peer's address; IPv4 as ::ffff:a.b.c.d */
-	u8 saddr[16]; /* 240: own address in the same form */
-	u16 unix_path_at; /* 256: where unix_path begins in the frame */
-	u16 unix_path_bytes; /* 258: length of unix_path: AF_UNIX: the peer's path; an abstract one starts with NUL */
+	s32 ret; /* 232: 0, or the negative errno; -EINPROGRESS is a success under way */
+	s32 fd; /* 236: descriptor of the call; -1 when no connect call was under way (fast open) */
+	u16 family; /* 240: AF_INET, AF_INET6 or AF_UNIX */
+	u16 protocol; /* 242: IPPROTO_TCP, IPPROTO_UDP …; 0 for AF_UNIX */
+	u16 dport; /* 244: peer's port, host order */
+	u16 sport; /* 246: own port, host order; 0 when not bound */
+	u8 daddr[16]; /* 248: peer's address; IPv4 as ::ffff:a.b.c.d */
+	u8 saddr[16]; /* 264: own address in the same form */
+	u16 unix_path_at; /* 280: where unix_path begins in the frame */
+	u16 unix_path_bytes; /* 282: length of unix_path: AF_UNIX: the peer's path; an abstract one starts with NUL */
 	u8 rest_[4];
 };
 
 /* one per workload and second at most; told by the frame that found the bucket empty */
 struct flood_fields {
-	u64 dropped; /* 208: frames of this workload dropped so far */
-	u32 flooded_kind; /* 216: number of the kind that found the bucket empty */
-	u32 flooded_lane; /* 220: `Lane` whose bucket was empty */
+	u64 dropped; /* 232: frames of this workload dropped so far */
+	u32 flooded_kind; /* 240: number of the kind that found the bucket empty */
+	u32 flooded_lane; /* 244: `Lane` whose bucket was empty */
 };

@@ -3,11 +3,13 @@
 #pragma once
 #include "read.h"
 
-/* PIDTYPE_SID in signal_struct.pids; enum pid_type, include/linux/pid.h, since 4.19 (PID, TGID, PGID, SID). */
+/* Places in signal_struct.pids; enum pid_type, include/linux/pid.h, since 4.19 (PID, TGID, PGID, SID). */
+#define PIDTYPE_PGID 2
 #define PIDTYPE_SID 3
 /* Before 4.19 task_struct.pids was an array of struct pid_link { hlist_node (16 bytes); struct pid *pid }: PID, PGID, SID. */
 #define PID_LINK_BYTES 24
 #define PID_LINK_PID 16
+#define OLD_PIDTYPE_PGID 1
 #define OLD_PIDTYPE_SID 2
 /* struct upid { int nr; struct pid_namespace *ns; }; 4.14 has a struct hlist_node behind */
 #ifdef OFF_upid__pid_chain
@@ -82,3 +84,12 @@ static __always_inline u32 pid_number(const void *pid)
 {
 	return pid ? u32_at(pid, OFF_pid__numbers) : 0;
 }
+
+/* The struct pid of a process's group and session, by the process's first thread. */
+#ifdef OFF_signal_struct__pids
+#define group_of(leader) pointer_at(pointer_at(leader, OFF_task_struct__signal), OFF_signal_struct__pids + PIDTYPE_PGID * 8)
+#define session_of(leader) pointer_at(pointer_at(leader, OFF_task_struct__signal), OFF_signal_struct__pids + PIDTYPE_SID * 8)
+#else
+#define group_of(leader) pointer_at(leader, OFF_task_struct__pids + OLD_PIDTYPE_PGID * PID_LINK_BYTES + PID_LINK_PID)
+#define session_of(leader) pointer_at(leader, OFF_task_struct__pids + OLD_PIDTYPE_SID * PID_LINK_BYTES + PID_LINK_PID)
+#endif

@@ -5,7 +5,7 @@ static __always_inline void put_ids(struct frame_common *common, void *task)
 	void *leader = leader_of(task);
 	void *parent = leader_of(pointer_at(leader, OFF_task_struct__real_parent));
 	void *signal = pointer_at(task, OFF_task_struct__signal);
-	void *pid, *session;
+	void *group = group_of(leader), *pid;
 	u64 pid_tgid = bpf_get_current_pid_tgid();
 	u32 level;
 
@@ -17,14 +17,15 @@ static __always_inline void put_ids(struct frame_common *common, void *task)
 	read_kernel_str(common->pcomm, COMM_BYTES, parent + OFF_task_struct__comm);
 #ifdef OFF_signal_struct__pids
 	pid = pointer_at(leader, OFF_task_struct__thread_pid);
-	session = pointer_at(signal, OFF_signal_struct__pids + PIDTYPE_SID * 8);
 #else
 	pid = pointer_at(leader, OFF_task_struct__pids + PID_LINK_PID);
-	session = pointer_at(leader, OFF_task_struct__pids + OLD_PIDTYPE_SID * PID_LINK_BYTES + PID_LINK_PID);
 #endif
-	common->sid = pid_number(session);
+	common->sid = pid_number(session_of(leader));
+	common->pgid = pid_number(group);
 	level = BOUND(u32_at(pid, OFF_pid__level), 31); /* MAX_PID_NS_LEVEL is 32 */
 	common->ns_tgid = u32_at(pid, OFF_pid__numbers + level * UPID_BYTES);
+	if (BOUND(u32_at(group, OFF_pid__level), 31) >= level) /* a group from outside has no number in the process's own namespace */
+		common->ns_pgid = u32_at(group, OFF_pid__numbers + level * UPID_BYTES);
 	common->pid_ns = u32_at(pointer_at(pid, OFF_pid__numbers + level * UPID_BYTES + UPID_NS), OFF_pid_namespace__ns__inum);
 	common->tty_dev = major_minor(pointer_at(signal, OFF_signal_struct__tty));
 #ifdef OFF_task_struct__loginuid
@@ -50,6 +51,25 @@ static __always_inline void put_credentials(struct frame_common *common, void *t
 	common->net_ns = u32_at(pointer_at(spaces, OFF_nsproxy__net_ns), OFF_net__ns__inum);
 }
 
+/*
+ * What tells one image of a process from the next, here and in /proc: where the arguments lie, which every exec draws anew;
+ * which file the image is, by what stat(2) calls it on all but stacked file systems.
+ */
+static __always_inline void put_image(u64 *arg_start, u64 *inode, u32 *device, const void *leader)
+{
+	void *mm = pointer_at(leader, OFF_task_struct__mm);
+	void *file = pointer_at(mm, OFF_mm_struct__exe_file);
+
+	*arg_start = u64_at(mm, OFF_mm_struct__arg_start);
+	*inode = u64_at(pointer_at(file, OFF_file__f_inode), OFF_inode__i_ino);
+#ifdef OFF_super_block__s_dev
+	/* mnt_sb stands behind mnt_root */
+	*device = u32_at(pointer_at(pointer_at(file, OFF_file__f_path__mnt), OFF_vfsmount__mnt_root + 8), OFF_super_block__s_dev);
+#else
+	*device = 0;
+#endif
+}
+
 /* Up to eight parents, nearest first; the walk ends at a task that is its own parent (pid 0). */
 static __always_inline void put_ancestors(struct scratch *s, void *task)
 {
@@ -60,12 +80,16 @@ static __always_inline void put_ancestors(struct scratch *s, void *task)
 	for (int i = 0; i < MAX_ANCESTORS; i++) {
 		void *parent = leader_of(pointer_at(leader, OFF_task_struct__real_parent));
 		u32 at, tgid = u32_at(parent, OFF_task_struct__tgid);
+		struct ancestor *one;
 
 		if (!tgid)
 			break;
 		at = tail_at(s) + i * ANCESTOR_BYTES; /* anew each time: on the stack it would lose its bound (kept from 5.11 on) */
-		*(u32 *)&s->frame.bytes[at] = tgid;
-		read_kernel(&s->frame.bytes[at + 4], COMM_BYTES, parent + OFF_task_struct__comm);
+		one = (void *)&s->frame.bytes[at];
+		one->tgid = tgid;
+		one->start_ns = u64_at(parent, OFF_task_struct__start_boottime);
+		put_image(&one->arg_start, &one->exe_inode, &one->exe_dev, parent);
+		read_kernel(one->comm, COMM_BYTES, parent + OFF_task_struct__comm);
 		leader = parent;
 		count++;
 	}
@@ -152,6 +176,7 @@ static __always_inline int identity_stage(void *ctx, int raw)
 	s->tail_bytes = (s->tail_bytes + 7) & ~7u; /* the ancestors are read as words */
 	put_ids(&s->frame.common, task);
 	put_credentials(&s->frame.common, task);
+	put_image(&s->frame.common.arg_start, &s->frame.common.exe_inode, &s->frame.common.exe_dev, leader_of(task));
 	put_ancestors(s, task);
 	if (exe_is_deleted(task))
 		s->frame.common.flags |= FRAME_EXE_DELETED;

@@ -82,6 +82,10 @@ class Count(Enum):
     """Requests that the API server did not answer, or answered with an error."""
     PROCESSES_EVICTED = ("processes", "evicted", False)
     """Processes forgotten because the table was full."""
+    PROCESSES_UNREAD = ("processes", "unread", False)
+    """Readings in /proc or of users' names that took too long, or were not begun because others hang: their fields are unknown."""
+    PROCESSES_NOT_PROVED = ("processes", "not_proved", False)
+    """Ancestors that had ended, or run another program, when a rule asked for their command line or path: it is unknown."""
     ENGINE_QUEUE_FULL = ("engine", "queue_full", True)
     """Events that found no room on their way to the rules."""
     ENGINE_EVENT_FAILED = ("engine", "event_failed", True)

@@ -95,6 +95,14 @@ class MatchedRule(Protocol):
     def priority(self) -> str:
         """Falco's priority, in any case."""
 
+    @property
+    def asks(self) -> bool:
+        """The message needs what has to be asked for while the act is fresh (`sensor.events.around`)."""
+
+    @property
+    def quotes(self) -> bool:
+        """The message shows arguments of other processes than the one that acted."""
+
     def render(self, event: Any) -> str:  # noqa: ANN401  # event classes are generated
         """Return the rule's message with the event's values in it."""
 
@@ -160,6 +168,8 @@ class FindingBuilder:
         joined = "\0".join((*args, *_paths(process, act)))
         if not flags & _CMDLINE_CUT and redactor.is_quiet(joined):
             output = _encodable(rule.render(event))
+            if rule.quotes:
+                output = redactor.text(output)
         else:
             output, args = self._redacted(event, rule, args)
             process = self._process(event, args)

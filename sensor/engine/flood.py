@@ -29,6 +29,8 @@ class FloodRule:
     attack: tuple[str, ...] = ("T1562.001",)
     tags: tuple[str, ...] = ("container", "host", "mitre_defense_evasion")
     priority: str = "WARNING"
+    asks: bool = False
+    quotes: bool = False
 
     def render(self, event: Any) -> str:  # noqa: ANN401  # the event classes are generated
         """The message: who, and how much was dropped so far."""

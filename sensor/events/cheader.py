@@ -53,6 +53,8 @@ def header() -> str:
         parts.append(f"#define {name} {getattr(common, name)}")
     parts.append(f"#define TAILS_AT {layout.TAILS_AT}")
     parts.append(f"#define TAIL_ROOM_BYTES {layout.TAIL_ROOM_BYTES}\n")
+    parts.append("/* one entry of the ancestors tail */")
+    parts.append(_struct("ancestor", layout.place(common.ANCESTOR, 0), 0, common.ANCESTOR_BYTES))
     parts.append(_struct("frame_common", layout.COMMON, 0, layout.COMMON_BYTES))
     for spec in KINDS:
         placed = layout.own(spec)

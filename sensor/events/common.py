@@ -18,8 +18,6 @@ COMM_BYTES = 16
 MAX_ANCESTORS = 8
 """Parents told in a frame; deeper chains are rare outside build systems."""
 
-ANCESTOR_BYTES = 4 + COMM_BYTES
-"""One entry of the ``ancestors`` tail: u32 tgid, char comm[16]."""
 
 PATH_BYTES = 1024
 """Most bytes of a resolved path, the NUL not counted; a longer one is cut at its front."""
@@ -77,6 +75,20 @@ class FrameFlag(IntFlag):
     """So are all flags, and no file was opened that would show its own."""
 
 
+ANCESTOR = (
+    Field(name="start_ns", scalar=Scalar.U64, doc="the process's start, as in the frame's own ``start_ns``"),
+    Field(name="arg_start", scalar=Scalar.U64, doc="where its arguments lie (mm->arg_start): every exec draws the place anew; 0 for a thread of the kernel's"),
+    Field(name="exe_inode", scalar=Scalar.U64, doc="inode number of the image it runs"),
+    Field(name="tgid", scalar=Scalar.U32, doc="process id"),
+    Field(name="exe_dev", scalar=Scalar.U32, doc="device of the image's file system (s_dev: major << 20 | minor); 0 where the kernel's offsets do not tell"),
+    Field(name="comm", count=COMM_BYTES, text=True, doc="its name"),
+)
+"""One entry of the ``ancestors`` tail, without gaps."""
+
+ANCESTOR_BYTES = sum(field.size_bytes for field in ANCESTOR)
+"""Its length, a multiple of 8: the kernel writes words."""
+
+
 class Lane(IntEnum):
     """Which ring a frame came through."""
 
@@ -100,11 +112,16 @@ PROCESS = (
     Field(name="start_ns", scalar=Scalar.U64, doc="the process's start, ns since boot (start_boottime, or start_time below 5.5)"),
     Field(name="cap_effective", scalar=Scalar.U64, doc="effective capabilities, one bit each"),
     Field(name="cap_permitted", scalar=Scalar.U64, doc="permitted capabilities"),
+    Field(name="arg_start", scalar=Scalar.U64, doc="where its arguments lie, as in `ANCESTOR`"),
+    Field(name="exe_inode", scalar=Scalar.U64, doc="inode number of the image it runs, as there"),
     Field(name="tgid", scalar=Scalar.U32, doc="process id"),
     Field(name="tid", scalar=Scalar.U32, doc="thread id"),
     Field(name="ppid", scalar=Scalar.U32, doc="process id of the real parent"),
     Field(name="ns_tgid", scalar=Scalar.U32, doc="process id in its own PID namespace"),
     Field(name="sid", scalar=Scalar.U32, doc="session id (process id of its leader)"),
+    Field(name="pgid", scalar=Scalar.U32, doc="process group id (process id of its leader)"),
+    Field(name="exe_dev", scalar=Scalar.U32, doc="device of the image's file system, as in `ANCESTOR`"),
+    Field(name="ns_pgid", scalar=Scalar.U32, doc="process group id in its own PID namespace; 0 for a group from outside of it"),
     Field(name="tty_dev", scalar=Scalar.U32, doc="controlling terminal as major << 20 | minor; 0 for none"),
     Field(name="uid", scalar=Scalar.U32, doc="real user id, initial user namespace"),
     Field(name="gid", scalar=Scalar.U32, doc="real group id"),
@@ -121,7 +138,7 @@ PROCESS = (
 )
 
 SHARED_TAILS = (
-    Tail(name="ancestors", max_bytes=MAX_ANCESTORS * ANCESTOR_BYTES, doc="parents, nearest first: u32 tgid, char comm[16] each"),
+    Tail(name="ancestors", max_bytes=MAX_ANCESTORS * ANCESTOR_BYTES, doc="parents, nearest first: an `ANCESTOR` each"),
     Tail(name="exe_path", max_bytes=PATH_BYTES, doc="resolved path of the executable in the mount namespace"),
     Tail(name="cwd", max_bytes=PATH_BYTES, doc="working directory in the mount namespace"),
     Tail(name="cgroup_path", max_bytes=CGROUP_PATH_BYTES, doc="path of the cgroup below its hierarchy's root"),

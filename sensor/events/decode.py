@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import linecache
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sensor.core.errors import FrameTooShort, UnknownEventKind
 from sensor.events import layout
-from sensor.events.common import ANCESTOR_BYTES, SHARED_TAILS
+from sensor.events.around import NOTHING
+from sensor.events.common import ANCESTOR, ANCESTOR_BYTES, SHARED_TAILS
 from sensor.events.registry import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sensor.events.spec import EventSpec
 
-_ANCESTOR = struct.Struct("<I16s")
 _PACKED = "ancestors_packed"
 """Where an event keeps its ancestors until somebody asks for them: few rules do, every finding does."""
 _KIND_AT = next(member.at for member in layout.COMMON if member.field.name == "kind")
@@ -48,9 +48,33 @@ def _format(placed: tuple[layout.Placed, ...]) -> str:
     return "".join(parts)
 
 
+class Ancestor(NamedTuple):
+    """One parent, its members as in `sensor.events.common.ANCESTOR`."""
+
+    start_ns: int
+    arg_start: int
+    exe_inode: int
+    tgid: int
+    exe_dev: int
+    comm: bytes
+
+
+_ENTRY = struct.Struct(_format(layout.place(ANCESTOR, 0)))
+
+
+_TGID, _COMM = Ancestor._fields.index("tgid"), Ancestor._fields.index("comm")
+
+
+def _entries(raw: bytes) -> Iterator[tuple[Any, ...]]:
+    return _ENTRY.iter_unpack(raw[: len(raw) - len(raw) % ANCESTOR_BYTES])
+
+
+def _lineage(raw: bytes) -> tuple[Ancestor, ...]:
+    return tuple(Ancestor._make((*numbers, comm.split(b"\0", 1)[0])) for *numbers, comm in _entries(raw))
+
+
 def _ancestors(raw: bytes) -> tuple[tuple[int, bytes], ...]:
-    whole = len(raw) - len(raw) % ANCESTOR_BYTES
-    return tuple((tgid, comm.split(b"\0", 1)[0]) for tgid, comm in _ANCESTOR.iter_unpack(raw[:whole]))
+    return tuple((one[_TGID], one[_COMM].split(b"\0", 1)[0]) for one in _entries(raw))
 
 
 def _source(spec: EventSpec, placed: tuple[layout.Placed, ...]) -> tuple[str, list[str]]:
@@ -86,7 +110,7 @@ def _source(spec: EventSpec, placed: tuple[layout.Placed, ...]) -> tuple[str, li
         f"    if size < {layout.TAILS_AT}: raise FrameTooShort(short(size, {layout.TAILS_AT}))",
         "    e = Event()",
     ]
-    return "\n".join([*head, f"    {', '.join(targets)} = unpack(frame)", *lines, "    return e", ""]), names
+    return "\n".join([*head, f"    {', '.join(targets)} = unpack(frame)", *lines, "    e.around = nothing", "    return e", ""]), names
 
 
 def _short(size: int, need: int) -> str:
@@ -97,13 +121,14 @@ def _build(spec: EventSpec) -> tuple[type, Callable[[bytes], Any]]:
     placed = (*layout.COMMON, *layout.own(spec))
     text, names = _source(spec, placed)
     members = {
-        "__slots__": (*names, "workload"),
+        "__slots__": (*names, "workload", "around"),
         "kind_name": spec.name,
         "__doc__": spec.doc,
         "ancestors": property(lambda event: _ancestors(event.ancestors_packed)),
+        "lineage": property(lambda event: _lineage(event.ancestors_packed)),
     }
     event = type(f"{spec.name.capitalize()}Event", (), members)
-    scope = {"unpack": struct.Struct(_format(placed)).unpack_from, "Event": event, "FrameTooShort": FrameTooShort, "short": _short}
+    scope = {"unpack": struct.Struct(_format(placed)).unpack_from, "Event": event, "FrameTooShort": FrameTooShort, "short": _short, "nothing": NOTHING}
     filename = f"<decoder of {spec.name}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     exec(compile(text, filename, "exec"), scope)  # noqa: S102  # the text is made of the specifications alone
@@ -125,7 +150,10 @@ def decode(frame: bytes) -> Any:  # noqa: ANN401  # the classes are generated
 
     Returns:
         An object of the kind's class, its attributes named as in the
-        specifications; ``workload`` is left unset for the agent to fill.
+        specifications, with ``ancestors`` (pairs of process id and name) and
+        ``lineage`` (`Ancestor`) made when asked for; ``workload`` is left
+        unset for the agent to fill, ``around`` knows nothing
+        (`sensor.events.around`) until the agent puts its own there.
 
     Raises:
         FrameTooShort: the frame ends inside its fixed part or inside a tail.

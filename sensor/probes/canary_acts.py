@@ -99,7 +99,7 @@ def execute(path: Path, arguments: list[str]) -> Facts:
         os.waitpid(os.posix_spawn(path, arguments, {}), 0)
         return facts
     if _sees_host("pid", INITIAL_PID_NS):
-        facts |= {"tgid": pid, "sid": pid}
+        facts |= {"tgid": pid, "sid": pid, "pgid": pid}
     return facts | {"tty_dev": device}
 
 

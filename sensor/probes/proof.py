@@ -45,6 +45,7 @@ MEMBERS: Mapping[str, str] = {
     "pcomm": "task_struct.real_parent, task_struct.comm",
     "ancestors": "task_struct.real_parent, task_struct.tgid, task_struct.comm",
     "sid": "task_struct.signal, signal_struct.pids or task_struct.pids, pid.numbers",
+    "pgid": "task_struct.signal, signal_struct.pids or task_struct.pids, pid.numbers",
     "tty_dev": "signal_struct.tty, tty_struct.driver, tty_struct.index, tty_driver.major, tty_driver.minor_start",
     "uid": "task_struct.cred, cred.uid",
     "gid": "task_struct.cred, cred.gid",
@@ -233,6 +234,7 @@ def _pid_values(proc: Path, status: Mapping[str, str], tid: int) -> dict[str, ob
         "pcomm": ancestors[0][1] if ancestors else None,
         "ancestors": tuple(ancestors) or None,
         "sid": os.getsid(0),
+        "pgid": os.getpgid(0),
     }
 
 

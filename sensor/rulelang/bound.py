@@ -46,7 +46,8 @@ class Bound:
 def _spec(name: str, kind: FieldType, parts: Sequence[Bound]) -> FieldSpec:
     """Return the row of a field made of *parts*: for events that have them all."""
     kinds = frozenset.intersection(*(part.spec.kinds for part in parts)) if parts else FieldSpec(name=name, type=kind).kinds
-    return FieldSpec(name=name, type=kind, kinds=kinds, unknowable=True, missing=True)
+    of_image = any(part.spec.is_of_image for part in parts)
+    return FieldSpec(name=name, type=kind, kinds=kinds, unknowable=True, missing=True, asked=any(part.spec.asked for part in parts), quotes=of_image)
 
 
 def together(name: str, parts: Sequence[Bound | bytes], separator: bytes) -> Bound:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sensor.rulelang import getters as g
+from sensor.rulelang import lineagefields as a
 from sensor.rulelang import open_flags, unfilled
 from sensor.rulelang import podfields as p
 from sensor.rulelang.values import FieldType
@@ -69,6 +70,12 @@ class FieldSpec:
     told: bool = False
     """The API server tells it: without a cluster it is unknown in every container."""
 
+    asked: bool = False
+    """It is not in the frame: the event's ``around`` is asked, at once, because later it cannot be told."""
+
+    quotes: bool = False
+    """Its text is another process's arguments, in which secrets may stand."""
+
     path: bool = False
     """Constants are paths, closed under links."""
 
@@ -84,6 +91,11 @@ class FieldSpec:
     filled: bool = True
     """False: a named limitation of this build."""
 
+    @property
+    def is_of_image(self) -> bool:
+        """Whether it is about the program of another process: execs are remembered for it."""
+        return self.asked and (self.quotes or self.path)
+
 
 def _f(name: str, kind: FieldType, doc: str, get: Getter | None = None, kinds: frozenset[str] = _ALL, **more: Any) -> FieldSpec:
     return FieldSpec(name=name, type=kind, doc=doc, get=get, kinds=kinds, **more)
@@ -95,6 +107,37 @@ def _const(name: str, kind: FieldType, value: Any, doc: str) -> FieldSpec:
 
 _LATE: dict[str, Any] = {"unknowable": True, "missing": True, "told": True}
 """Missing on the host, unknown until the API server has told."""
+
+_NAMES: dict[str, Any] = {"unknowable": True, "missing": True, "asked": True}
+_NAMED = "from the container's own /etc/passwd, else the host's (docs/workloads.md); missing for a number without a line, unknown in a replay"
+_PROVED = "known when its exec was seen, or while it lives and runs that program (docs/workloads.md), else unknown"
+
+
+def _lineage(what: str, doc: str, indexed: Callable[[int], Getter], every: Getter, *, path: bool = False) -> tuple[FieldSpec, FieldSpec]:
+    """Return the parent's and the ancestors' field of one of the process's own."""
+    more = {**_NAMES, "path": path, "quotes": not path}
+    parent = _f(f"proc.p{what}", TEXT, f"{doc} of the parent; {_PROVED}", indexed(1), **more)
+    text = f"[n]: {doc} of the n-th ancestor, as proc.aname; each as proc.p{what}"
+    return parent, _f(f"proc.a{what}", TEXT, text, every, indexed=indexed, takes_argument=True, many=True, **more)
+
+
+def _leader(member: str, name: str, prefix: str, group: str) -> tuple[FieldSpec, FieldSpec, FieldSpec]:
+    """Return the fields of the leader of a session or group."""
+    name_of, exe_of, path_of = a.LEADERS[member]
+    known = "known when that is the process itself or one of the ancestors told, else unknown"
+    return (
+        _f(name, TEXT, f"name of the {group}'s leader; {known}", name_of, unknowable=True, comm=True),
+        _f(f"{prefix}.exe", TEXT, f"first argument of the {group}'s leader; as {name} and proc.aexe", exe_of, unknowable=True, asked=True, quotes=True),
+        _f(
+            f"{prefix}.exepath",
+            TEXT,
+            f"executable's path of the {group}'s leader; as {name} and proc.aexepath",
+            path_of,
+            path=True,
+            **_NAMES,
+        ),
+    )
+
 
 _FILLED = (
     _f("evt.type", TEXT, "name of the call; execve stands for execveat too", g.event_type),
@@ -163,6 +206,12 @@ _FILLED = (
         many=True,
         missing=True,
     ),
+    *_lineage("exe", "first argument (argv[0])", a.first_argument, a.first_arguments),
+    *_lineage("exepath", "executable's path", a.exe_path, a.exe_paths, path=True),
+    *_lineage("cmdline", "name and arguments", a.command_line, a.command_lines),
+    *_leader("sid", "proc.sname", "proc.sid", "session"),
+    *_leader("pgid", "proc.pgid.name", "proc.pgid", "process group"),
+    *_leader("pgid", "proc.vpgid.name", "proc.vpgid", "process group"),
     _f("proc.exe", TEXT, "first argument (argv[0])", g.first_argument, unknowable=True),
     _f(
         "proc.exepath",
@@ -182,16 +231,28 @@ _FILLED = (
     _f("proc.vpid", NUMBER, "process id, its own namespace", g.attribute("ns_tgid")),
     _f("proc.ppid", NUMBER, "parent's process id", g.attribute("ppid")),
     _f("proc.sid", NUMBER, "session id", g.attribute("sid")),
+    _f("proc.pgid", NUMBER, "process group id, host's namespace", g.attribute("pgid")),
+    _f("proc.vpgid", NUMBER, "process group id, its own namespace; 0 for a group from outside of it", g.attribute("ns_pgid")),
+    _f("proc.is_pgid_leader", TRUTH, "leads its process group", lambda event: event.pgid == event.tgid),
+    _f("proc.is_vpgid_leader", TRUTH, "as proc.is_pgid_leader", lambda event: event.pgid == event.tgid),
     _f("proc.is_sid_leader", TRUTH, "leads its session", lambda event: event.sid == event.tgid),
     _f("proc.tty", NUMBER, "controlling terminal (major << 20 | minor); 0 for none", g.attribute("tty_dev")),
     _f("proc.cwd", TEXT, "working directory, ends with a slash", g.working_directory, unknowable=True, missing=True),
     _f("proc.duration", NUMBER, "nanoseconds since the process began", g.age_ns),
+    _f("proc.ppid.duration", NUMBER, "nanoseconds since the parent process began", a.parent_age_ns, missing=True),
+    _f("proc.pid.ts", NUMBER, "start of the process, ns since 1970, to the millisecond; unknown in a replay", a.start, unknowable=True),
+    _f("proc.ppid.ts", NUMBER, "start of the parent process, as proc.pid.ts", a.parent_start, unknowable=True, missing=True),
     _f("proc.is_exe_from_memfd", TRUTH, "the executable is a memfd", g.from_memfd),
     _f("thread.tid", NUMBER, "thread id, host's namespace", g.attribute("tid")),
     _f("thread.ismain", TRUTH, "the acting thread is the first of its process", lambda event: event.tid == event.tgid),
     _f("thread.cap_effective", TEXT, "names of the effective capabilities", lambda event: g.capability_names(event.cap_effective)),
     _f("thread.cap_permitted", TEXT, "names of the permitted capabilities", lambda event: g.capability_names(event.cap_permitted)),
     _f("user.uid", NUMBER, "effective user id", g.attribute("euid")),
+    _f("user.name", TEXT, f"name of the effective user; {_NAMED}", a.user_name, **_NAMES),
+    _f("user.homedir", TEXT, "home directory of the effective user; as user.name", a.user_home, **_NAMES),
+    _f("user.shell", TEXT, "shell of the effective user; as user.name", a.user_shell, **_NAMES),
+    _f("user.loginname", TEXT, "name of the audit login id, missing when never set; as user.name", a.login_name, **_NAMES),
+    _f("group.name", TEXT, "name of the effective group, from /etc/group; as user.name", a.group_name, **_NAMES),
     _f("user.loginuid", NUMBER, "audit login id, -1 when never set", g.login_uid),
     _f("group.gid", NUMBER, "effective group id", g.attribute("egid")),
     _f("container.id", TEXT, "first 12 characters of the container's id, or host", g.container_id, unknowable=True),

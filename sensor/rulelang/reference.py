@@ -38,6 +38,10 @@ What differs from Falco, because the kernel is believed and not the caller:
   contradicts: nobody evades a rule by making a value unknown, and no exception profits from it.
 * A missing value fails every test, `!=` too, and passes every negation.
 * Text is bytes: no decoding, no case folding but where the operator says so (ASCII); `.` of an expression is any byte, a newline and half a letter too.
+* Ancestors' programs and the names of users are asked for when a rule comes to such a test, and believed with proof only; else they are unknown, as names are
+  in a replay. Put such a test last in a condition: what the others exclude costs nothing. The command line is what the ancestor showed when first asked for.
+* `proc.sname`, `proc.sid.*`, `proc.pgid.*` and `proc.vpgid.*` are those of the leader itself where that is the process or one of the ancestors told, else
+  unknown; Falco takes the eldest ancestor of the session then.
 * `evt.dir = >` never holds: events are told at the call's end.
 """
 

@@ -19,10 +19,11 @@ from sensor.rulelang import fields
 from sensor.rulelang.values import Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sensor.rulelang.ast import Source
     from sensor.rulelang.check import Report
+    from sensor.rulelang.fields import FieldSpec
     from sensor.rulelang.getters import Getter
 
 MISSING = "<NA>"
@@ -35,10 +36,17 @@ _FIELD = re.compile(r"%(\*?)([A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)(?:\[([^\
 class Template:
     """A compiled template."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_parts", "asks", "quotes", "wants_images")
 
-    def __init__(self, parts: tuple[str | Callable[[Any], str], ...]) -> None:
+    def __init__(self, parts: tuple[str | Callable[[Any], str], ...], used: Iterable[FieldSpec] = ()) -> None:
         self._parts = parts
+        specs = tuple(used)
+        self.asks = any(spec.asked for spec in specs)
+        """Something in it has to be asked for while the act is fresh (`FieldSpec.asked`)."""
+        self.wants_images = any(spec.is_of_image for spec in specs)
+        """It shows what other processes run."""
+        self.quotes = any(spec.quotes for spec in specs)
+        """It shows arguments of other processes than the one that acted."""
 
     def render(self, event: Any) -> str:
         """Return the message for *event*."""
@@ -50,6 +58,7 @@ def compile_template(source: Source, report: Report) -> Template:
     text = source.text.removeprefix("*")
     shift = len(source.text) - len(text)
     parts: list[str | Callable[[Any], str]] = []
+    used: list[FieldSpec] = []
     at = 0
     for found in _FIELD.finditer(text):
         parts.append(text[at : found.start()])
@@ -76,8 +85,9 @@ def compile_template(source: Source, report: Report) -> Template:
             parts.append(MISSING)
             continue
         parts.append(_printer(getter, spec.kinds))
+        used.append(spec)
     parts.append(text[at:])
-    return Template(tuple(part for part in parts if part != ""))
+    return Template(tuple(part for part in parts if part != ""), used)
 
 
 def _container_info() -> list[str | Callable[[Any], str]]:

@@ -16,11 +16,8 @@ TEXT = """
 evt.time.s evt.time.iso8601 evt.datetime evt.datetime.s evt.pluginname evt.plugininfo evt.asynctype evt.hostname evt.latency.human evt.category
 evt.args evt.arg evt.info evt.io_dir evt.abspath evt.rawarg
 evt.outputtime evt.infra.docker.name evt.infra.docker.container.id evt.infra.docker.container.name evt.infra.docker.container.image
-proc.pexe proc.aexe proc.pexepath proc.aexepath proc.pcmdline proc.acmdline proc.env proc.aenv proc.sname proc.sid.exe proc.sid.exepath proc.vpgid.name
-proc.vpgid.exe proc.vpgid.exepath proc.pgid.name proc.pgid.exe proc.pgid.exepath thread.cap_inheritable thread.cgroups thread.cgroup thread.nametid
-thread.vnametid proc.stdin.type proc.stdin.name proc.stdout.type proc.stdout.name proc.stderr.type proc.stderr.name
-user.name user.homedir user.shell user.loginname group.name
-container.image.id container.mounts
+proc.env proc.aenv thread.cap_inheritable thread.cgroups thread.cgroup thread.nametid thread.vnametid container.image.id container.mounts
+proc.stdin.type proc.stdin.name proc.stdout.type proc.stdout.name proc.stderr.type proc.stderr.name
 container.mount container.mount.source container.mount.dest container.mount.mode container.mount.rdwr container.mount.propagation container.healthcheck
 container.liveness_probe container.readiness_probe container.ip container.cni.json container.host_pid container.host_network container.host_ipc
 container.label container.labels
@@ -38,7 +35,7 @@ evt.deltatime.ns evt.type.is evt.cpu evt.buflen evt.wait_latency evt.count.error
 evt.count.error.other evt.count.exit evt.around
 evt.latency.quantized evt.count.procinfo evt.count.threadinfo evt.buflen.in evt.buflen.out evt.buflen.file evt.buflen.file.in evt.buflen.file.out evt.buflen.net
 evt.buflen.net.in evt.buflen.net.out thread.vmsize.b thread.vmrss.b
-proc.loginshellid proc.pvpid proc.vpgid proc.pgid proc.ppid.duration proc.pid.ts proc.ppid.ts proc.exe_ino proc.exe_ino.ctime proc.exe_ino.mtime
+proc.loginshellid proc.pvpid proc.exe_ino proc.exe_ino.ctime proc.exe_ino.mtime
 proc.exe_ino.ctime_duration_proc_start proc.exe_ino.ctime_duration_pidns_start proc.pidns_init_start_ts proc.fdopencount proc.fdlimit proc.fdusage
 proc.vmsize proc.vmrss proc.vmswap proc.nthreads proc.nchilds
 thread.pfmajor thread.pfminor thread.vtid thread.exectime thread.totexectime thread.cpu thread.cpu.user thread.cpu.system thread.vmsize
@@ -48,7 +45,7 @@ container.duration fd.dev fd.dev.major fd.dev.minor syslog.facility syslog.sever
 
 TRUTH = """
 evt.is_io evt.is_io_read evt.is_io_write evt.is_wait evt.is_syslog
-proc.is_exe_writable proc.is_exe_upper_layer proc.is_exe_lower_layer proc.is_vpgid_leader proc.is_pgid_leader proc.is_container_healthcheck
+proc.is_exe_writable proc.is_exe_upper_layer proc.is_exe_lower_layer proc.is_container_healthcheck
 proc.is_container_liveness_probe proc.is_container_readiness_probe fd.connected fd.name_changed fd.is_upper_layer fd.is_lower_layer
 """.split()
 

@@ -22,6 +22,7 @@ from sensor.core.problems import Problem
 from sensor.rulelang.check import Report
 from sensor.rulelang.clauses import assign
 from sensor.rulelang.fields import KINDS
+from sensor.rulelang.optimize import literals
 from sensor.rulelang.room import fitting
 from sensor.ruleset import compile as compiling
 from sensor.ruleset.attack import AttackTable, load_table
@@ -148,7 +149,12 @@ def load_texts(files: Sequence[tuple[str, bytes]], *, attack_table: Path | None 
         hash=_hash(rules, definitions),
         disabled=tuple(made.disabled),
         left_alone=tuple(made.left_alone),
+        wants_images=any(rule.template.wants_images or _tests_images(rule) for rule in rules),
     )
+
+
+def _tests_images(rule: Rule) -> bool:
+    return any(literal.leaf.field.spec.is_of_image for tree in rule.trees.values() for literal in literals(tree))
 
 
 @dataclass(slots=True)

@@ -81,6 +81,16 @@ class Rule:
         compiled = self.functions.get(event.kind_name)
         return compiled is not None and compiled.match(event)
 
+    @property
+    def asks(self) -> bool:
+        """Whether the message needs what has to be asked for while the act is fresh."""
+        return self.template.asks
+
+    @property
+    def quotes(self) -> bool:
+        """Whether the message shows arguments of other processes than the one that acted."""
+        return self.template.quotes
+
     def render(self, event: Event) -> str:
         """Return the message for *event*; values are in the form findings carry."""
         return self.template.render(event)
@@ -107,6 +117,9 @@ class RuleSet:
     disabled: tuple[str, ...] = ()
     left_alone: tuple[str, ...] = ()
     """Rules of other sources than syscall."""
+
+    wants_images: bool = False
+    """A condition or a message is about what other processes run: execs are to be remembered."""
 
     def find(self, id_or_name: str) -> Rule | None:
         """Return the rule with this id or name."""

@@ -18,10 +18,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from sensor.core.escape import raw
+from sensor.core.privileges import INITIAL_USER_NS
+from sensor.events.around import Account, Around, Image
 from sensor.events.common import HEADER, PROCESS, SHARED_TAILS, FrameFlag
+from sensor.events.decode import Ancestor
 from sensor.events.dimensions import Profile
 from sensor.events.registry import KINDS
-from sensor.rulelang.getters import AF_INET, AF_INET6, AF_UNIX, CAPABILITIES, MAPPED, OPEN_SYSCALLS
+from sensor.rulelang.getters import AF_INET, AF_INET6, AF_UNIX, CAPABILITIES, MAPPED, NO_LOGIN, OPEN_SYSCALLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,10 +34,11 @@ if TYPE_CHECKING:
 _SPECS = {spec.name: spec for spec in KINDS}
 _KIND_OF = {"execve": "exec", "execveat": "exec", "connect": "connect", **{name.decode(): "open" for name in OPEN_SYSCALLS.values()}}
 _NUMBER_OF = {name.decode(): number for number, name in reversed(OPEN_SYSCALLS.items())}
-_ARGUMENT = re.compile(r"(proc\.aname|proc\.apid)\[\d\]|(k8s\.pod\.label)\[[^\]]+\]")
+_ARGUMENT = re.compile(r"(proc\.(?:aname|apid|aexe|aexepath|acmdline))\[\d\]|(k8s\.pod\.label)\[[^\]]+\]")
 
 _PLAUSIBLE: dict[str, Any] = {
     "ts_ns": 2_000_000_000, "start_ns": 1_000_000_000, "candidates": (1 << 256) - 1, "tgid": 1000, "tid": 1000, "ppid": 900, "ns_tgid": 1000, "sid": 900,
+    "pgid": 900, "ns_pgid": 900,
     "uid": 1000, "gid": 1000, "euid": 1000, "egid": 1000, "loginuid": 0xFFFFFFFF, "comm": b"program", "pcomm": b"parent", "exe_path": b"/opt/program",
     "cwd": b"/", "cmdline": b"program\0", "ancestors": ((900, b"parent"),), "ancestors_count": 1, "dirfd": -100, "family": AF_INET, "protocol": 6,
     "daddr": MAPPED + bytes((192, 0, 2, 1)), "saddr": MAPPED + bytes((192, 0, 2, 2)), "dport": 443, "sport": 40000, "fd": 3, "path": b"/opt/file",
@@ -84,9 +88,15 @@ def event_of(values: Mapping[str, str], flags: int = 0) -> Event:
     return event
 
 
+_FIRST = (
+    *("evt.type", "fd.typechar", "container.id", "proc.name", "proc.cmdline", "evt.arg.flags", "fd.name", "proc.pname"),
+    *("user.uid", "user.loginuid", "group.gid", "proc.sid", "proc.pcmdline"),
+)
+"""What other fields are put on top of, in this order."""
+
+
 def _order(field: str) -> int:
-    first = ("evt.type", "fd.typechar", "container.id", "proc.name", "proc.cmdline", "evt.arg.flags", "fd.name", "proc.pname")
-    return first.index(field) if field in first else len(first)
+    return _FIRST.index(field) if field in _FIRST else len(_FIRST)
 
 
 def _blank(kind_name: str) -> SimpleNamespace:
@@ -95,7 +105,39 @@ def _blank(kind_name: str) -> SimpleNamespace:
     members |= {tail.name: b"" for tail in (*SHARED_TAILS, *spec.tails)}
     members |= {name: value for name, value in _PLAUSIBLE.items() if name in members}
     members |= {"kind": spec.number, "ret": 3 if kind_name == "open" else 0, "syscall": 257}
-    return SimpleNamespace(kind_name=kind_name, workload=SimpleNamespace(**_HOST_WORKLOAD), **members)
+    return _Event(kind_name=kind_name, workload=SimpleNamespace(**_HOST_WORKLOAD), around=_Given(), **members)
+
+
+class _Event(SimpleNamespace):
+    @property
+    def lineage(self) -> tuple[Ancestor, ...]:
+        """What a frame has of the ancestors."""
+        return tuple(Ancestor(500_000_000, 1, 1, tgid, 1, comm) for tgid, comm in self.ancestors)
+
+
+class _Given(Around):
+    """Everything is known, and plain where a case does not say it."""
+
+    def __init__(self) -> None:
+        self.images: dict[int, Image] = {}
+        self.users: dict[int, Account] = {}
+        self.groups: dict[int, Account] = {}
+
+    def image(self, one: Ancestor) -> Image:
+        """See `Around`."""
+        return self.images.get(one.tgid, Image(b"/opt/ancestor", one.comm + b"\0", INITIAL_USER_NS))
+
+    def user(self, _event: Event, uid: int) -> Account:
+        """See `Around`."""
+        return self.users.get(uid, Account(b"user", b"/home/user", b"/bin/sh"))
+
+    def group(self, _event: Event, gid: int) -> Account:
+        """See `Around`."""
+        return self.groups.get(gid, Account(b"group"))
+
+    def born_ns(self, start_ns: int) -> int:
+        """See `Around`."""
+        return 10**18 + start_ns
 
 
 def _bytes(text: str) -> bytes:
@@ -127,11 +169,55 @@ def _parent(event: Event, text: str, _field: str) -> None:
 
 def _ancestor(event: Event, text: str, field: str) -> None:
     at = int(field[-2]) - 1
-    chain = [*event.ancestors, *((100 + one, b"ancestor") for one in range(len(event.ancestors), at + 1))]
+    _reach(event, at + 1)
+    chain = list(event.ancestors)
     tgid, comm = chain[at]
     chain[at] = (int(text), comm) if field.startswith("proc.apid") else (tgid, _bytes(text)[:15])
     event.ancestors = tuple(chain)
-    event.ancestors_count = len(chain)
+
+
+def _of_image(member: str) -> Callable[[Event, str, str], None]:
+    """Put a value of the program that an ancestor runs; what has no number is the parent's."""
+
+    def put(event: Event, text: str, field: str) -> None:
+        at = int(field[-2]) if field.endswith("]") else 1
+        if not at:
+            raise UnsettableFieldError(f"{field}: give the process's own field")
+        _reach(event, at)
+        one = event.lineage[at - 1]
+        image = event.around.image(one)
+        data = _bytes(text)
+        if member == "cmdline":
+            data = b"\0".join(data.split()) + b"\0"
+        elif member == "argv0":
+            data = b"\0".join([data, *(image.cmdline or b"\0").split(b"\0")[1:]])
+        event.around.images[one.tgid] = image._replace(**{"exe_path" if member == "exe_path" else "cmdline": data})
+
+    return put
+
+
+def _reach(event: Event, at: int) -> None:
+    """Let the process have *at* ancestors, if it has fewer."""
+    event.ancestors = (*event.ancestors, *((100 + one, b"ancestor") for one in range(len(event.ancestors), at)))
+    event.ancestors_count = len(event.ancestors)
+
+
+def _user(event: Event, text: str, _field: str) -> None:
+    event.around.users[event.euid] = Account(_bytes(text), b"/home/" + _bytes(text), b"/bin/sh")
+
+
+def _login(event: Event, text: str, _field: str) -> None:
+    if event.loginuid == NO_LOGIN:
+        event.loginuid = event.euid
+    event.around.users[event.loginuid] = Account(_bytes(text))
+
+
+def _group(event: Event, text: str, _field: str) -> None:
+    event.around.groups[event.egid] = Account(_bytes(text))
+
+
+def _session(event: Event, text: str, _field: str) -> None:
+    event.ancestors = tuple((tgid, _bytes(text)[:15] if tgid == event.sid else comm) for tgid, comm in event.ancestors)
 
 
 def _arguments(event: Event, text: str, _field: str) -> None:
@@ -281,6 +367,9 @@ _SETTERS: dict[str, Callable[[Event, str, str], None]] = {
     "fd.rport": _member("dport", int), "fd.sport": _member("dport", int), "fd.lport": _member("sport", int), "fd.cport": _member("sport", int),
     "fd.l4proto": _member("protocol", lambda text: {"tcp": 6, "udp": 17, "icmp": 1, "raw": 255}[text]),
     "evt.arg.filename": _member("asked", _bytes), "proc.name": _name, "proc.pname": _parent, "proc.aname[]": _ancestor, "proc.apid[]": _ancestor,
+    "proc.pexepath": _of_image("exe_path"), "proc.aexepath[]": _of_image("exe_path"), "proc.pcmdline": _of_image("cmdline"),
+    "proc.acmdline[]": _of_image("cmdline"), "proc.pexe": _of_image("argv0"), "proc.aexe[]": _of_image("argv0"), "proc.sname": _session,
+    "user.name": _user, "user.loginname": _login, "group.name": _group, "proc.pgid": _member("pgid", int), "proc.vpgid": _member("ns_pgid", int),
     "proc.exepath": _member("exe_path", _bytes), "proc.cmdline": _command, "proc.args": _arguments, "proc.exe": _exe, "proc.cwd": _member("cwd", _bytes),
     "proc.tty": _member("tty_dev", int), "proc.pid": _member("tgid", int), "proc.vpid": _member("ns_tgid", int), "proc.ppid": _member("ppid", int),
     "proc.sid": _member("sid", int), "thread.tid": _member("tid", int), "thread.cap_effective": _capabilities,

@@ -8,7 +8,6 @@ Frames and events are those of the tests; the rules are this build's own.
 
 from __future__ import annotations
 
-import struct
 import tempfile
 import time
 from pathlib import Path
@@ -25,7 +24,7 @@ from tests.bench.corpus import rules
 from tests.bench.results import median
 from tests.unit.events_factory import make_workload
 from tests.unit.finding_factory import make_builder
-from tests.unit.frames_factory import make_frame
+from tests.unit.frames_factory import make_ancestor, make_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from sensor.ruleset.model import RuleSet
 
 _REPEATS, _LOOPS = 7, 2000
-_ANCESTORS = b"".join(struct.pack("<I16s", pid, comm) for pid, comm in ((900, b"bash"), (500, b"sshd"), (1, b"systemd")))
+_ANCESTORS = b"".join(make_ancestor(pid, comm) for pid, comm in ((900, b"bash"), (500, b"sshd"), (1, b"systemd")))
 _ALL = (1 << 256) - 1
 _SHARED: dict[str, Any] = {
     "ts_ns": 10**12, "start_ns": 10**12 - 1, "cgroup_id": 77, "tgid": 1000, "tid": 1000, "ppid": 900, "comm": b"cat", "pcomm": b"bash", "loginuid": 0xFFFFFFFF,

@@ -99,6 +99,27 @@ def test_ancestors(side, driver, watched, depth):
         assert event.ancestors[depth] == (os.getpid(), Path("/proc/self/comm").read_bytes().rstrip(b"\n"))
 
 
+def test_a_parent_is_known_by_what_proc_shows_of_it(side, driver, watched):
+    """Start, the place of the arguments and the image's file: the same in the frame and in /proc."""
+    event = side.one(lambda: driver("open", watched, 0, 0), "open")
+    mine = event.lineage[0]
+    stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    image = Path("/proc/self/exe").stat()
+    assert mine.start_ns // NS_PER_TICK == int(stat[19])
+    assert mine.arg_start == int(stat[45])
+    assert mine.tgid == os.getpid()
+    assert mine.exe_inode == image.st_ino
+    assert mine.exe_dev == os.major(image.st_dev) << 20 | os.minor(image.st_dev)
+
+
+def test_the_process_group_in_both_namespaces(side, driver, watched):
+    """It is the leader's number; in a PID namespace of its own a group from outside has none."""
+    event = side.one(lambda: driver("open", watched, 0, 0), "open")
+    assert event.pgid == event.ns_pgid == os.getpgid(0)
+    inside = side.one(lambda: driver("unshare", CLONE_NEWPID, "fork", "open", watched, 0, 0), "open")
+    assert (inside.pgid, inside.ns_tgid, inside.ns_pgid) == (os.getpgid(0), 1, 0)
+
+
 def test_user_and_group_ids_are_not_mixed_up(side, driver, watched):
     """Four different numbers come out as four different numbers, and the capabilities that went with root are gone."""
     with driver.waiting("gid", 2001, 2002, 2003, "uid", 1001, 1002, 1003, "truth", "wait", "open", watched, 0, 0) as process:

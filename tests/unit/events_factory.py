@@ -14,7 +14,9 @@ from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
 
+from sensor.events.around import NOTHING
 from sensor.events.common import HEADER, PROCESS, SHARED_TAILS
+from sensor.events.decode import Ancestor
 from sensor.events.dimensions import Profile
 from sensor.events.registry import KINDS
 
@@ -31,6 +33,8 @@ DEFAULTS: dict[str, Any] = {
     "ppid": 999,
     "ns_tgid": 1000,
     "sid": 999,
+    "pgid": 1000,
+    "ns_pgid": 1000,
     "uid": 1000,
     "gid": 1000,
     "euid": 1000,
@@ -110,4 +114,17 @@ def make_event(kind: str, *, workload: Any = None, container: bool = False, **ov
         values["profile"] = int(workload.profile)
     if "ancestors" in overrides and "ancestors_count" not in overrides:
         values["ancestors_count"] = len(values["ancestors"])
-    return SimpleNamespace(kind_name=kind, workload=workload, **values)
+    return _Event(kind_name=kind, workload=workload, around=NOTHING, **values)
+
+
+class _Event(SimpleNamespace):
+    @property
+    def lineage(self) -> tuple[Ancestor, ...]:
+        """What the frame would have of ``ancestors``."""
+        return tuple(make_ancestor(tgid, comm) for tgid, comm in self.ancestors)
+
+
+def make_ancestor(tgid: int, comm: bytes = b"sh", **overrides: int) -> Ancestor:
+    """Return an ancestor as `decode` does; it began at 100 ms."""
+    values = {"start_ns": 100_000_000, "arg_start": 0x7FFF0000, "exe_inode": 77, "exe_dev": 8 << 20 | 1}
+    return Ancestor(tgid=tgid, comm=comm, **values | overrides)

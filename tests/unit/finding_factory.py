@@ -33,6 +33,8 @@ def make_rule(**overrides: Any) -> SimpleNamespace:
             "attack": ("T1003.008",),
             "tags": ("host",),
             "priority": "WARNING",
+            "asks": False,
+            "quotes": False,
             "render": lambda event: f"command={event.cmdline.replace(bytes(1), b' ').decode('utf-8', 'replace')}",
             **overrides,
         }

@@ -12,7 +12,7 @@ import struct
 from typing import Any
 
 from sensor.events import layout
-from sensor.events.common import SHARED_TAILS
+from sensor.events.common import ANCESTOR, SHARED_TAILS
 from sensor.events.registry import KINDS
 
 SPECS = {spec.name: spec for spec in KINDS}
@@ -44,3 +44,12 @@ def make_frame(kind: str, **values: Any) -> bytes:
             raw = struct.pack(f"<{scalar.code}", value)
         frame[member.at : member.end] = raw
     return bytes(frame)
+
+
+def make_ancestor(tgid: int, comm: bytes, **values: int) -> bytes:
+    """Return an entry of the ancestors tail; members not named are zero."""
+    values |= {"tgid": tgid}
+    parts = [comm.ljust(field.count, b"\0") if field.text else struct.pack(f"<{field.scalar.code}", values.pop(field.name, 0)) for field in ANCESTOR]
+    if values:
+        raise TypeError(f"an ancestor has no {sorted(values)}")
+    return b"".join(parts)

@@ -185,6 +185,16 @@ def test_what_may_be_told_is_what_a_rule_matches_so_far(kind, candidates, rules,
     assert running.told() == []
 
 
+@pytest.mark.parametrize("asks", [True, False])
+def test_what_cannot_be_asked_later_is_asked_before_an_event_waits(asks):
+    """A message that needs more than its frame is made once, for what it asks on the way; others are not."""
+    seen = []
+    running = Running(make_rule(asks=asks, render=lambda event: seen.append(event) or "message"))
+    event = make_event("open")
+    assert running.pipeline.may_tell(event)
+    assert seen == ([event] if asks else [])
+
+
 def test_the_sinks_finding_is_the_builders():
     """The pipeline adds nothing of its own."""
     running = Running(make_rule())

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from sensor.core.config import RunConfig
 from sensor.core.errors import DocumentError, TableError
-from sensor.events.dimensions import Clause, Constraint, Dimension, Profile
+from sensor.events.dimensions import CLAUSE_BITS, Clause, Constraint, Dimension, Profile
 from sensor.health.state import RuleState
 from sensor.probes.table_layout import GENERATIONS
-from sensor.rules_in_force import RulesInForce, in_containers, load_documents, statuses
+from sensor.rules_in_force import IMAGES, RulesInForce, clauses_of, in_containers, load_documents, statuses
 from tests.unit.events_factory import make_event
 from tests.unit.ruleset.documents import loaded, rule
 
@@ -52,6 +53,27 @@ def test_an_event_is_judged_by_the_generation_that_classified_it():
     rules.install(loaded(rule("evt.type = openat and proc.name = cat", name="the new one")))
     assert names(rules, make_event("open", generation=1)) == ["of opens"]
     assert names(rules, make_event("open", generation=2)) == ["the new one"]
+
+
+ASKS = rule("evt.type = openat and proc.name = cat and proc.pcmdline contains x", name="of a parent")
+
+
+def test_execs_in_containers_are_let_through_for_rules_about_ancestors():
+    """By a clause that is no rule's, behind all others; without such a rule there is none."""
+    kernel = Kernel()
+    rules, failures = in_force(kernel)
+    for text in (OPEN, ASKS):
+        rules.install(loaded(text))
+    assert [IMAGES in clauses.get("exec", ()) for clauses in kernel.installed] == [False, True]
+    assert names(rules, make_event("exec", generation=2, candidates=1)) == failures == []
+
+
+def test_without_a_bit_to_spare_the_rules_come_first():
+    """A set that takes all bits keeps them."""
+    ruleset = loaded(ASKS)
+    full = tuple(Clause(kind="exec", constraints=(), rules=("r",), exact=False, high=False) for _ in range(CLAUSE_BITS))
+    assert clauses_of(replace(ruleset, clauses={**ruleset.clauses, "exec": full}))["exec"] == full
+    assert clauses_of(replace(ruleset, clauses={**ruleset.clauses, "exec": full[1:]}))["exec"][-1] is IMAGES
 
 
 def test_as_many_generations_are_kept_as_the_kernel_has():

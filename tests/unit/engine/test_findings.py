@@ -134,6 +134,12 @@ def test_a_secret_is_nowhere_in_the_finding():
     assert event == before
 
 
+def test_a_secret_of_a_parent_is_not_quoted():
+    """A message that shows other processes' arguments is searched, although the process's own are quiet."""
+    rule = make_rule(quotes=True, render=lambda _event: "parent=mysql --password=hunter2 -u x")
+    assert make_finding(rule=rule)["output"] == "parent=mysql --password=[redacted] -u x"
+
+
 def test_a_message_may_be_anything():
     """Surrogates and control characters in a rendered message make a finding that can be encoded."""
     finding = make_finding(rule=make_rule(render=lambda _: "a\udcff\ud800\x00é"))

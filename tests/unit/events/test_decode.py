@@ -9,7 +9,7 @@ from sensor.events import layout
 from sensor.events.common import HEADER, PROCESS, SHARED_TAILS
 from sensor.events.decode import EVENT_CLASSES, decode
 from sensor.events.registry import KINDS
-from tests.unit.frames_factory import make_frame
+from tests.unit.frames_factory import make_ancestor, make_frame
 
 SPECS = pytest.mark.parametrize("spec", KINDS, ids=lambda spec: spec.name)
 
@@ -70,9 +70,16 @@ def test_candidates_are_one_number():
 
 def test_ancestors_are_pairs():
     """The tail of parents becomes pairs of process id and name, nearest first; a broken last entry is dropped."""
-    raw = (7).to_bytes(4, "little") + b"bash".ljust(16, b"\0") + (1).to_bytes(4, "little") + b"y" * 16
+    raw = make_ancestor(7, b"bash") + make_ancestor(1, b"y" * 16)
     assert decode(make_frame("exit", ancestors=raw)).ancestors == ((7, b"bash"), (1, b"y" * 16))
     assert decode(make_frame("exit", ancestors=raw + b"\1\2")).ancestors == ((7, b"bash"), (1, b"y" * 16))
+
+
+def test_a_parent_is_known_by_more_than_its_number():
+    """Each entry's members come out under their names, whatever their order in the frame."""
+    told = {"tgid": 7, "start_ns": 1 << 60, "arg_start": 3, "exe_inode": 1 << 40, "exe_dev": 8 << 20 | 1}
+    (one,) = decode(make_frame("open", ancestors=make_ancestor(comm=b"sh", **told))).lineage
+    assert one._asdict() == {**told, "comm": b"sh"}
 
 
 def test_padding_behind_a_frame_is_no_part_of_it():

@@ -73,7 +73,7 @@ def test_a_program_runs_on_a_terminal_of_its_own(tmp_path):
     assert facts["comm"] == b"a-name-of-more-"
     assert facts["asked"] == os.fsencode(link)
     assert facts["exe_path"] == os.fsencode(os.path.realpath(sys.executable))
-    assert facts.get("sid", pid) == pid
+    assert facts.get("sid", pid) == facts.get("pgid", pid) == pid
     assert facts["tty_dev"] == os.major(device) << 20 | os.minor(device)
 
 

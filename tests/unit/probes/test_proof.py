@@ -24,6 +24,7 @@ STATUS = (
 def proc(tmp_path, monkeypatch):
     """A made-up /proc with this process, its parent and init."""
     monkeypatch.setattr(os, "getsid", lambda _: 999)
+    monkeypatch.setattr(os, "getpgid", lambda _: 998)
     me, parent, init = tmp_path / "self", tmp_path / "999", tmp_path / "1"
     for folder in (me / "ns", parent, init):
         folder.mkdir(parents=True)
@@ -48,7 +49,7 @@ def event(**changes):
     """What honest probes read about it."""
     read = {
         "flags": 0, "tgid": 4711, "tid": 4712, "ns_tgid": 12, "ppid": 999, "start_ns": 1_234_567_890_000, "comm": b"sco\nut", "pcomm": b"sh",
-        "ancestors": ((999, b"sh"), (1, b"systemd")), "sid": 999, "tty_dev": 136 << 20 | 2, "uid": 1, "euid": 2, "gid": 5, "egid": 6,
+        "ancestors": ((999, b"sh"), (1, b"systemd")), "sid": 999, "pgid": 998, "tty_dev": 136 << 20 | 2, "uid": 1, "euid": 2, "gid": 5, "egid": 6,
         "cap_effective": 0, "cap_permitted": 0x1FFFEFFFFFF, "loginuid": 0xFFFFFFFF, "mnt_ns": 4026531841, "pid_ns": 4026531836,
         "net_ns": 4026531840, "user_ns": 4026531837, "cgroup_id": 77, "cgroup_path": b"/kubepods/x", "exe_path": b"/usr/bin/python3.11",
         "cwd": b"/srv", "cmdline": b"scout\0run\0",
@@ -125,7 +126,7 @@ def test_another_pid_namespace_leaves_the_hosts_ids_out(proc):
     (proc / "self/ns/pid").unlink()
     (proc / "self/ns/pid").symlink_to("pid:[4026532900]")
     known = truth(proc).values
-    assert not {"tgid", "tid", "ppid", "sid", "ancestors", "pcomm"} & set(known)
+    assert not {"tgid", "tid", "ppid", "sid", "pgid", "ancestors", "pcomm"} & set(known)
     assert known["ns_tgid"] == 12
 
 

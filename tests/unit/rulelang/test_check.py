@@ -51,9 +51,9 @@ def test_a_list_bomb_is_refused(monkeypatch):
 def test_fields_that_are_not_filled_are_limitations():
     """The leaf says so, and it is no problem; a fraction neither, where Falco has one."""
     assert tree("proc.fdusage > 0.5").limitation == "proc.fdusage is not filled by this build"
-    assert tree("user.name = root").limitation == "user.name is not filled by this build"
-    assert tree("proc.name = val(user.name)").limitation == "user.name is not filled by this build"
-    assert tree('concat(proc.name, user.name) = "x"').limitation == "user.name is not filled by this build"
+    assert tree("fd.containername = root").limitation == "fd.containername is not filled by this build"
+    assert tree("proc.name = val(fd.containername)").limitation == "fd.containername is not filled by this build"
+    assert tree('concat(proc.name, fd.containername) = "x"').limitation == "fd.containername is not filled by this build"
 
 
 def test_unknown_events_are_warned_about():

@@ -61,6 +61,22 @@ def test_flags_that_are_not_sure_are_marked():
 def test_unknown_fields_are_mistakes_and_unfilled_ones_warnings():
     """At their place in the template."""
     report = Report()
-    compile_template(source("a %proc.nmae %user.name"), report)
+    compile_template(source("a %proc.nmae %fd.containername"), report)
     assert [(one.column, one.hint) for one in report.problems] == [(4, "perhaps proc.name")]
     assert [one.column for one in report.warnings] == [15]
+
+
+@pytest.mark.parametrize(
+    ("text", "asks", "quotes"),
+    [
+        ("%proc.name", False, False),
+        ("%user.name", True, False),
+        ("a %proc.aexepath[2]", True, False),
+        ("%proc.pcmdline", True, True),
+        ("%proc.sname", False, False),
+    ],
+)
+def test_a_template_says_what_it_needs(text, asks, quotes):
+    """What must be asked for while the act is fresh, and whether others' arguments are shown."""
+    template = compile_template(source(text), Report())
+    assert (template.asks, template.quotes) == (asks, quotes)

@@ -14,14 +14,19 @@ from tests.unit.ruleset.documents import loaded, problems, rule
         ("evt.type = openat and proc.name = a", RuleStatus.ACTIVE, ("open",), ""),
         ("evt.type in (openat, unlink) and proc.name = a", RuleStatus.DEGRADED, ("open",), "no probe for unlink"),
         ("evt.type = unshare", RuleStatus.BLIND, (), "no probe for unshare"),
-        ("evt.type = openat and user.name = root", RuleStatus.BLIND, (), "open: user.name is not filled by this build"),
+        ("evt.type = openat and fd.containername = root", RuleStatus.BLIND, (), "open: fd.containername is not filled by this build"),
         ("evt.type = openat and not container.image.id = x", RuleStatus.BLIND, (), "open: container.image.id is not filled by this build"),
-        ("(evt.type = openat and user.name = root) or evt.type = execve", RuleStatus.DEGRADED, ("exec",), "open: user.name is not filled by this build"),
+        (
+            "(evt.type = openat and fd.containername = root) or evt.type = execve",
+            RuleStatus.DEGRADED,
+            ("exec",),
+            "open: fd.containername is not filled by this build",
+        ),
         ("evt.type = openat and (proc.name = a or evt.type = sendto and fd.connected = false)", RuleStatus.ACTIVE, ("open",), ""),
         ("evt.type = openat and evt.dir = >", RuleStatus.BLIND, (), "the condition can never hold"),
         ("proc.name = a", RuleStatus.ACTIVE, ("exec", "open", "connect"), ""),
         ("evt.type = openat and proc.name = val(proc.pname)", RuleStatus.ACTIVE, ("open",), ""),
-        ("evt.type = openat and proc.name = val(user.name)", RuleStatus.BLIND, (), "open: user.name is not filled by this build"),
+        ("evt.type = openat and proc.name = val(fd.containername)", RuleStatus.BLIND, (), "open: fd.containername is not filled by this build"),
     ],
 )
 def test_what_a_rule_can_do_here(condition, status, kinds, reason):
@@ -32,14 +37,14 @@ def test_what_a_rule_can_do_here(condition, status, kinds, reason):
 
 def test_limitations_are_warnings_at_their_place():
     """Rule, field, line and column."""
-    (warning,) = loaded(rule("evt.type = openat and user.name = root")).warnings
+    (warning,) = loaded(rule("evt.type = openat and fd.containername = root")).warnings
     assert (warning.line, warning.column) == (4, 36)
-    assert warning.message == "r: blind: open: user.name is not filled by this build"
+    assert warning.message == "r: blind: open: fd.containername is not filled by this build"
 
 
 def test_the_output_never_blinds():
     """A field that is only printed is a warning."""
-    ruleset = loaded(rule("evt.type = openat and proc.name = a", output='"%user.name"'))
+    ruleset = loaded(rule("evt.type = openat and proc.name = a", output='"%fd.containername"'))
     assert ruleset.rules[0].status is RuleStatus.ACTIVE
     assert "prints <NA>" in ruleset.warnings[0].message
 

@@ -18,6 +18,21 @@ def test_a_set_has_rules_clauses_and_a_hash():
     assert len(bytes.fromhex(ruleset.hash)) == 32
 
 
+@pytest.mark.parametrize(
+    ("condition", "output", "wants"),
+    [
+        ("evt.type = openat and fd.name = /etc/x and proc.pname = sh", "%user.name", False),
+        ("evt.type = openat and fd.name = /etc/x and proc.pcmdline contains x", "", True),
+        ("evt.type = openat and fd.name = /etc/x and not proc.aexepath[2] = /bin/x", "", True),
+        ('evt.type = openat and fd.name = /etc/x and concat(proc.pexe, ".") = x.', "", True),
+        ("evt.type = openat and fd.name = /etc/x", "%proc.sid.exepath", True),
+    ],
+)
+def test_a_set_knows_whether_execs_are_to_be_remembered(condition, output, wants):
+    """When a condition or a message is about what another process runs."""
+    assert loaded(rule(condition, output=f'"x {output}"')).wants_images is wants
+
+
 def test_all_mistakes_of_all_files_come_at_once():
     """In the order of files and lines, each with its place."""
     found = problems(rule("proc.nmae = a"), "- rule: x\n", rule("proc.pid = x", name="y"), "a: ]\n")

@@ -20,6 +20,9 @@ from sensor.ruleset.synthetic import UnsettableFieldError, event_of
         ("openat", {"container.name": "c", "container.image.repository": "r/x", "container.image.tag": "2", "container.privileged": "true"}),
         ("openat", {"k8s.ns.name": "shop", "k8s.pod.name": "web-1", "k8s.pod.label[app.kubernetes.io/name]": "web", "k8s.deployment.name": "web"}),
         ("execve", {"container.id": "0123456789ab", "k8s.rs.name": "web-5", "container.image.digest": "sha256:ab"}),
+        ("openat", {"proc.pcmdline": "parent -x y", "proc.pexepath": "/bin/p", "proc.aexepath[3]": "/sbin/init", "proc.acmdline[2]": "ancestor a"}),
+        ("execve", {"proc.pexe": "-sh", "proc.pname": "sh", "proc.pcmdline": "sh -c id", "proc.sname": "sh", "proc.pgid": "7", "proc.vpgid": "3"}),
+        ("execve", {"user.uid": "33", "user.name": "www", "user.loginuid": "5", "user.loginname": "ada", "group.name": "web"}),
         ("connect", {"fd.rip": "2001:db8::1", "evt.rawres": "-115", "fd.typechar": "6"}),
     ],
 )
@@ -35,7 +38,8 @@ def test_fields_read_back_as_given(kind, values):
 
 @pytest.mark.parametrize(
     "values",
-    [{}, {"evt.type": "unlink"}, {"evt.type": "openat", "user.name": "x"}, {"evt.type": "openat", "proc.pid": "x"}, {"evt.type": "execve", "fd.name": "/x"},
+    [{}, {"evt.type": "unlink"}, {"evt.type": "openat", "proc.env": "x"}, {"evt.type": "openat", "proc.aexe[0]": "x"},
+     {"evt.type": "openat", "proc.pid": "x"}, {"evt.type": "execve", "fd.name": "/x"},
      {"evt.type": "openat", "fd.sport": "5"}, {"evt.type": "openat", "evt.arg.flags": "O_NOTHING"}, {"evt.type": "openat", "evt.res": "ENOTHING"}],
 )  # fmt: skip
 def test_what_cannot_be_given_is_refused(values):
