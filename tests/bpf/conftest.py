@@ -49,10 +49,20 @@ def side(session_side) -> Side:
     """The kernel side, with nothing left over from the test before and nothing lost in this one."""
     session_side.drain()
     session_side.lost.clear()
-    before = session_side.losses()
+    before = lost_of(session_side)
     yield session_side
     session_side.drain()
-    assert session_side.losses() == before, "the test lost frames"
+    assert lost_of(session_side) == before, "the test lost frames"
+
+
+def lost_of(side: Side) -> dict[str, int]:
+    """
+    Frames lost by reason, but for programs that the kernel left out.
+
+    A packet that comes while this process is in bpf(2) changes a socket's state without our program, most often that of a connection that an
+    earlier test has closed. The test's own act is looked for by the test itself.
+    """
+    return {reason: count for reason, count in side.losses().items() if reason != "recursion_miss"}
 
 
 @pytest.fixture
