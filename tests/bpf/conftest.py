@@ -20,6 +20,7 @@ from sensor.core.config import kernel_from
 from sensor.events.dimensions import Profile
 from sensor.workloads import cgroups
 from tests.bpf.live import Driver, Side, bring_up, forms, opened
+from tests.unit.fake_api_server import FakeApiServer
 
 DRIVERS = Path(__file__).resolve().parents[1] / "drivers"
 _numbers = count(1)
@@ -63,6 +64,14 @@ def lost_of(side: Side) -> dict[str, int]:
     earlier test has closed. The test's own act is looked for by the test itself.
     """
     return {reason: count for reason, count in side.losses().items() if reason != "recursion_miss"}
+
+
+@pytest.fixture
+def server():
+    """A fake API server, for what a real one cannot be made to do."""
+    fake = FakeApiServer()
+    yield fake
+    fake.close()
 
 
 @pytest.fixture

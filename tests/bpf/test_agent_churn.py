@@ -19,7 +19,6 @@ import pytest
 from sensor.workloads import cgroups
 from tests.bpf.agent import MARK_NAME, RULES, Agent
 from tests.bpf.live import fewer
-from tests.unit.fake_api_server import FakeApiServer
 from tests.unit.pods_factory import NODE, id_of, pod_object, uid_of
 
 CONTAINERS = ("web", "proxy", "log")
@@ -75,23 +74,11 @@ class Node:
 
 
 @pytest.fixture
-def server():
-    """A fake API server."""
-    fake = FakeApiServer()
-    yield fake
-    fake.close()
-
-
-@pytest.fixture
 def words(tmp_path, server):
     """The command line's."""
-    rules, config = tmp_path / "own.yaml", tmp_path / "kubeconfig"
+    rules = tmp_path / "own.yaml"
     rules.write_text(RULES)
-    config.write_text(
-        f"current-context: a\ncontexts: [{{name: a, context: {{cluster: a}}}}]\n"
-        f"clusters: [{{name: a, cluster: {{server: 'http://127.0.0.1:{server.access.port}'}}}}]\n"
-    )
-    return ("--rules", rules, "--output", "json", "--kubeconfig", config, "--node", NODE, "--names-wait", "10")
+    return ("--rules", rules, "--output", "json", "--kubeconfig", server.kubeconfig(tmp_path / "kubeconfig"), "--node", NODE, "--names-wait", "10")
 
 
 def told(finding: dict) -> tuple:

@@ -10,7 +10,6 @@ import pytest
 from sensor.workloads import cgroups
 from tests.bpf.agent import MARK_NAME, RULES, Agent, scout
 from tests.bpf.live import fewer
-from tests.unit.fake_api_server import FakeApiServer
 from tests.unit.pods_factory import NODE, id_of, pod_object, uid_of
 
 POD_RULE = f"""
@@ -44,23 +43,11 @@ def make_container(name):
 
 
 @pytest.fixture
-def server():
-    """A fake API server."""
-    fake = FakeApiServer()
-    yield fake
-    fake.close()
-
-
-@pytest.fixture
 def words(tmp_path, server):
     """The command line's."""
-    rules, config = tmp_path / "own.yaml", tmp_path / "kubeconfig"
+    rules = tmp_path / "own.yaml"
     rules.write_text(RULES + POD_RULE)
-    config.write_text(
-        f"current-context: a\ncontexts: [{{name: a, context: {{cluster: a}}}}]\n"
-        f"clusters: [{{name: a, cluster: {{server: 'http://127.0.0.1:{server.access.port}'}}}}]\n"
-    )
-    return ("--rules", rules, "--output", "json", "--kubeconfig", config, "--node", NODE, "--names-wait", "4")
+    return ("--rules", rules, "--output", "json", "--kubeconfig", server.kubeconfig(tmp_path / "kubeconfig"), "--node", NODE, "--names-wait", "4")
 
 
 def test_an_act_has_its_pods_name_and_never_anothers(server, words, tmp_path, driver, make_container):

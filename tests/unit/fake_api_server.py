@@ -13,10 +13,13 @@ import queue
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from sensor.adapters.kubeconfig import Access
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WAIT_S = 20.0
 
@@ -89,6 +92,14 @@ class FakeApiServer:
     def access(self) -> Access:
         """The way to it."""
         return Access(where="a fake", host="127.0.0.1", port=self.server.server_address[1], is_tls=False)
+
+    def kubeconfig(self, path: Path) -> Path:
+        """Write one that leads to it."""
+        path.write_text(
+            f"current-context: a\ncontexts: [{{name: a, context: {{cluster: a}}}}]\n"
+            f"clusters: [{{name: a, cluster: {{server: 'http://127.0.0.1:{self.access.port}'}}}}]\n"
+        )
+        return path
 
     def say(self, *pieces: Any, **more: Any) -> None:
         """Add an answer."""

@@ -21,7 +21,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 state=${SCOUT_CLUSTER:-/var/tmp/scout-cluster}
-readonly NODE=scout-node NODE_IP=10.77.0.1 GO_MINOR=26
+readonly NODE=scout-node NODE_IP=10.77.0.1 GO_MINOR=26 CGROUPS=scout-node # pods are below a cgroup of our own: this machine may be a node itself
 kubernetes=$(sed -n "s#^\tk8s.io/kubernetes \(v[0-9.]*\).*#\1#p" "$here/go.mod")
 bin=$state/bin-$(cat "$here"/go.mod "$here"/go.sum | sha256sum | cut -c1-16)
 PATH=$PATH:/usr/local/go/bin
@@ -103,6 +103,7 @@ kind: KubeletConfiguration
 authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
 authorization: {mode: AlwaysAllow}
 cgroupDriver: cgroupfs
+cgroupRoot: /$CGROUPS
 failCgroupV1: false
 failSwapOn: false
 maxPods: 250
@@ -153,6 +154,10 @@ no_apiserver() {
     until_ok 60 "the API server to end" sh -c "! kill -0 $pid 2>&1"
 }
 
+hierarchies() { # the cgroup hierarchies' mount points: one on v2, one for each controller on v1
+    if [ -e /sys/fs/cgroup/cgroup.procs ]; then echo /sys/fs/cgroup; else find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d; fi
+}
+
 network() {
     inside hostname $NODE
     inside ip link set lo up
@@ -177,6 +182,7 @@ start() {
         inside mount --bind "$state/run/${file##*/}" "/proc/sys/$file"
     done
     network
+    hierarchies | while read -r file; do mkdir -p "$file/$CGROUPS"; done
     mkdir -p /var/lib/kubelet
     inside mount -t tmpfs none /var/lib/kubelet
     inside mount --make-rshared /
@@ -202,6 +208,12 @@ load() {
     for archive; do inside ctr --address "$state/run/containerd.sock" -n k8s.io images import "$archive" >/dev/null; done
 }
 
+gone() { # what is left of the pods' cgroups is removed; fails while something is in one
+    local left
+    left=$(hierarchies | while read -r at; do [ ! -d "$at/$CGROUPS" ] || find "$at/$CGROUPS" -depth -type d -exec rmdir {} + 2>&1; done)
+    [ -z "$left" ]
+}
+
 # Ends every process of the node: those in its namespaces (ours and the shims), then what is left in its pods.
 stop() {
     [ -e "$state/run/holder.pid" ] || return 0
@@ -215,8 +227,10 @@ stop() {
             [ "$(readlink "/proc/$pid/ns/uts" 2>/dev/null)" != "$uts" ] || kill -9 "$pid" 2>/dev/null || true
         done
     fi
-    for pid in $(find /sys/fs/cgroup -path '*kubepods*' -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u); do kill -9 "$pid" 2>/dev/null || true; done
-    until_ok 20 "the pods' cgroups to go" sh -c "! find /sys/fs/cgroup -depth -type d -path '*kubepods*' -exec rmdir {} + 2>&1 | grep ."
+    for pid in $(hierarchies | sed "s#\$#/$CGROUPS#" | xargs -I {} find {} -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u); do
+        kill -9 "$pid" 2>/dev/null || true
+    done
+    until_ok 20 "the pods' cgroups to go" gone
     rm -rf "$state"/{run,etcd,pki,etc,manifests,containerd}
 }
 
