@@ -208,9 +208,13 @@ load() {
     for archive; do inside ctr --address "$state/run/containerd.sock" -n k8s.io images import "$archive" >/dev/null; done
 }
 
+ours() { # find(1)'s expression, on the pods' cgroups of every hierarchy
+    hierarchies | while read -r at; do [ ! -d "$at/$CGROUPS" ] || find "$at/$CGROUPS" "$@"; done
+}
+
 gone() { # what is left of the pods' cgroups is removed; fails while something is in one
     local left
-    left=$(hierarchies | while read -r at; do [ ! -d "$at/$CGROUPS" ] || find "$at/$CGROUPS" -depth -type d -exec rmdir {} + 2>&1; done)
+    left=$(ours -depth -type d -exec rmdir {} + 2>&1)
     [ -z "$left" ]
 }
 
@@ -227,9 +231,7 @@ stop() {
             [ "$(readlink "/proc/$pid/ns/uts" 2>/dev/null)" != "$uts" ] || kill -9 "$pid" 2>/dev/null || true
         done
     fi
-    for pid in $(hierarchies | sed "s#\$#/$CGROUPS#" | xargs -I {} find {} -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u); do
-        kill -9 "$pid" 2>/dev/null || true
-    done
+    for pid in $(ours -name cgroup.procs -exec cat {} + | sort -u); do kill -9 "$pid" 2>/dev/null || true; done
     until_ok 20 "the pods' cgroups to go" gone
     rm -rf "$state"/{run,etcd,pki,etc,manifests,containerd}
 }
