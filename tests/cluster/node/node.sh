@@ -124,6 +124,11 @@ apart() { # PID: it has left our namespaces, all at once (unshare(2)); before th
     theirs=$(readlink "/proc/$1/ns/uts") && [ -n "$theirs" ] && [ "$theirs" != "$(readlink /proc/self/ns/uts)" ]
 }
 
+identity() { # PID: this boot and the process's start (proc_pid_stat(5), field 22): its number alone may be a stranger's by now
+    local stat
+    stat=$(cat "/proc/$1/stat") && echo "$(cat /proc/sys/kernel/random/boot_id) $(set -- ${stat##*) } && echo "${20}")"
+}
+
 launch() { # NAME COMMAND…: in the node's namespaces, until `stop`
     local name=$1
     shift
@@ -150,6 +155,7 @@ apiserver() {
 no_apiserver() {
     local pid
     pid=$(cat "$state/run/apiserver.pid")
+    [ "$(readlink "/proc/$pid/ns/uts")" = "$(readlink "/proc/$(cat "$state/run/holder.pid")/ns/uts")" ] || { say "the API server does not run"; exit 1; }
     kill -KILL "$pid" # asked to end it waits for its watches, up to a minute
     until_ok 60 "the API server to end" sh -c "! kill -0 $pid 2>&1"
 }
@@ -176,6 +182,7 @@ start() {
     setsid unshare -m -n -u -i sleep infinity </dev/null >/dev/null 2>&1 &
     echo $! >"$state/run/holder.pid"
     until_ok 10 "its namespaces" apart "$(cat "$state/run/holder.pid")"
+    identity "$(cat "$state/run/holder.pid")" >"$state/run/holder.id"
     local file
     for file in vm/overcommit_memory kernel/panic kernel/panic_on_oops; do # the kubelet writes these for the whole machine: it gets files of its own
         cp "/proc/sys/$file" "$state/run/${file##*/}"
@@ -224,7 +231,7 @@ stop() {
     local uts pid holder
     holder=$(cat "$state/run/holder.pid")
     uts=$(readlink "/proc/$holder/ns/uts") || uts=
-    if apart "$holder"; then
+    if apart "$holder" && [ "$(identity "$holder")" = "$(cat "$state/run/holder.id")" ]; then
         timeout 20 "$0" kubectl delete pods,deployments --all -A --grace-period=0 --force >/dev/null 2>&1 || true
         inside sh -c 'for n in /run/netns/cni-*; do umount "$n" && rm -f "$n"; done' 2>/dev/null || true
         for pid in $(cd /proc && echo [0-9]*); do
